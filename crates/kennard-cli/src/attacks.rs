@@ -7,7 +7,7 @@ use kennard::run::Shard;
 use crate::report::percent;
 use crate::screen::short;
 use crate::source::show;
-use crate::{Done, Outcome};
+use crate::{Done, Ended};
 
 #[derive(clap::Subcommand)]
 pub enum Attacks {
@@ -25,7 +25,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn compare(args: &Args) -> Outcome {
+pub fn compare(args: &Args) -> Ended {
     let runs: Vec<FinishedRun> =
         args.runs.iter().map(|run| FinishedRun::open(run)).collect::<Result<_, _>>()?;
     let comparison = compared(&runs)?;

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use kennard::attack::Version;
 use kennard::audit::{
-    AttackSummary, Audit, AuditManifest, Progress, Requirement, RunDirectory, Summary, Warning,
+    AttackSummary, Audit, AuditManifest, Outcome, Progress, Record, Requirement, RunDirectory, Summary,
+    Warning,
 };
 use kennard::run::ModelSummary;
 use serde_json::Value;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use crate::progress::Display;
 use crate::settings::Settings;
 use crate::source::prepare;
-use crate::{Done, Outcome, report, screen, setup};
+use crate::{Done, Ended, report, screen, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -35,7 +36,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: Args) -> Outcome {
+pub fn run(args: Args) -> Ended {
     let Args { model, settings, config, resume, require, json } = args;
     let settings = settings.or_from(config.as_deref())?.complete(false)?;
     examine(&model, &settings, require, resume, json)
@@ -48,26 +49,14 @@ pub fn examine(
     requirements: Vec<Requirement>,
     resume: bool,
     json: bool,
-) -> Outcome {
+) -> Ended {
     check_requirements(&requirements, settings)?;
     // Before the work, not after it.
     prepare(settings.out())?;
     let (data, engine) = setup::open_with_surrogate(file, settings)?;
     let model = ModelSummary::of_file(file, engine.classifier())?;
     let audit = Audit { requirements, ..setup::whole_audit(model, settings, &data, &engine)? };
-    let directory = match settings.out() {
-        None => None,
-        Some(path) => {
-            let manifest = AuditManifest::new(&audit, crate::command_line())?;
-            let directory = RunDirectory::open(path, &manifest, resume)?;
-            say_damage(&directory);
-            let done = directory.finished().iter().filter(|record| !record.pending).count();
-            if done > 0 {
-                note!("{}: {done} samples are there already", path.display());
-            }
-            Some(directory)
-        }
-    };
+    let directory = settings.out().map(|path| open(path, &audit, resume)).transpose()?;
     let stop = setup::stop_on_interrupt()?;
     let mut display = Display::new();
     // The accuracies are said as soon as they are known; packets may take a while.
@@ -92,10 +81,10 @@ pub fn examine(
     display.finish();
     let outcome = result?;
 
+    let summary = &outcome.summary;
     if json {
-        crate::out::json(&outcome.summary.to_json()?);
+        crate::out::json(&summary.to_json()?);
     } else {
-        let summary = &outcome.summary;
         if said.is_none() {
             screen::accuracies(summary, Some(engine.plan()));
         }
@@ -107,20 +96,32 @@ pub fn examine(
         let news: Vec<Warning> = summary.warnings.iter().filter(|w| !said.contains(w)).cloned().collect();
         screen::warnings(&news);
     }
-    for judged in &outcome.summary.requirements {
+    for judged in &summary.requirements {
         warn!("{judged}");
     }
     if let Some(directory) = settings.out() {
         report::beside(directory, "manifest.json, samples.parquet, examples.parquet, summary.json")?;
     }
-    if outcome.summary.warnings.iter().any(|warning| warning.code == "contradiction") {
+    if outcome.records.iter().any(Record::is_contradicted) {
         return Err("a certified sample was broken by an attack: see the warning (contradiction)".into());
     }
-    Ok(match outcome.summary.requirements.iter().all(|judged| judged.holds) {
-        _ if !outcome.summary.complete => Done::Interrupted,
+    Ok(match summary.requirements.iter().all(|judged| judged.holds) {
+        _ if !summary.complete => Done::Interrupted,
         true => Done::Fully,
         false => Done::Short,
     })
+}
+
+/// The directory of the run. Says what is there already.
+fn open(path: &Path, audit: &Audit, resume: bool) -> kennard::Result<RunDirectory> {
+    let manifest = AuditManifest::new(audit, crate::command_line())?;
+    let directory = RunDirectory::open(path, &manifest, resume)?;
+    say_damage(&directory);
+    let done = directory.finished().iter().filter(|record| !record.pending).count();
+    if done > 0 {
+        note!("{}: {done} samples are there already", path.display());
+    }
+    Ok(directory)
 }
 
 /// A usage error where a figure is required that the audit does not have.
@@ -145,7 +146,7 @@ fn check_requirements(
 }
 
 /// Says that certificates would have saved most of the attacks' time, where a few samples show that.
-fn say_provable(audit: &Audit, outcome: &kennard::audit::Outcome, stop: &AtomicBool) {
+fn say_provable(audit: &Audit, outcome: &Outcome, stop: &AtomicBool) {
     let begin = Instant::now();
     if let Some([proved, tried]) = audit.provable(outcome, stop) {
         let seconds = begin.elapsed().as_secs_f64();

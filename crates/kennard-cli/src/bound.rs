@@ -1,13 +1,12 @@
 use std::path::PathBuf;
 
-use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use kennard::Result;
 use kennard_graph::{Graph, Method, ModelFile, Region, bound, flatten_output, strip_softmax};
-use serde::Deserialize;
 
 use crate::out::name;
-use crate::settings::Ends;
-use crate::{Done, Outcome};
+use crate::settings::{Ends, by_name};
+use crate::{Done, Ended};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -17,18 +16,18 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
-    bounds: Bounds,
+    bounding: Bounding,
 }
 
 parts! {
     /// Bounds of a model.
-    Bounds {
+    Bounding {
         enclosure: Enclosure,
         ends: Ends,
     }
 }
 
-impl Bounds {
+impl Bounding {
     /// The bounds of a file's model as a graph of its own.
     pub fn of_model(&self, file: &ModelFile) -> Result<Graph> {
         self.enclosure.of_model(&self.ends.classifier(file)?)
@@ -39,57 +38,30 @@ part! {
     /// How a model is bounded, and over what.
     Enclosure {
         /// How bounds are computed [default: crown]
-        #[arg(long, value_enum)]
-        method: MethodName,
+        #[arg(long, value_parser = METHODS.map(|(name, _, about)| PossibleValue::new(name).help(about)))]
+        method: String,
         /// The ball that the input stays in, within its box: linf (the box alone), l2 or l1 [default: linf]
-        #[arg(long, value_enum)]
-        norm: NormName,
+        #[arg(long, value_parser = BALLS.map(|(name, _)| name))]
+        norm: String,
         /// Rows of the specification for each sample [default: the classes less one]
         #[arg(long, value_name = "N")]
         rows: usize,
     }
 }
 
-/// Methods of bounds by their names.
-#[derive(Clone, Copy, Debug, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum MethodName {
-    /// Intervals: fast and wide
-    Intervals,
-    /// CROWN from the outputs, with hidden tensors by intervals
-    CrownOverIntervals,
-    /// CROWN from the outputs and from every element of hidden tensors
-    Crown,
-}
+/// Methods by name, and what the help says of each.
+const METHODS: [(&str, Method, &str); 3] = [
+    ("intervals", Method::Intervals, "Intervals: fast and wide"),
+    (
+        "crown-over-intervals",
+        Method::CrownOverIntervals,
+        "CROWN from the outputs, with hidden tensors by intervals",
+    ),
+    ("crown", Method::Crown, "CROWN from the outputs and from every element of hidden tensors"),
+];
 
-impl From<MethodName> for Method {
-    fn from(name: MethodName) -> Method {
-        match name {
-            MethodName::Intervals => Method::Intervals,
-            MethodName::CrownOverIntervals => Method::CrownOverIntervals,
-            MethodName::Crown => Method::Crown,
-        }
-    }
-}
-
-/// Norms by their names.
-#[derive(Clone, Copy, Debug, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum NormName {
-    Linf,
-    L2,
-    L1,
-}
-
-impl From<NormName> for Region {
-    fn from(name: NormName) -> Region {
-        match name {
-            NormName::Linf => Region::Box,
-            NormName::L2 => Region::L2,
-            NormName::L1 => Region::L1,
-        }
-    }
-}
+/// The balls of the norms.
+const BALLS: [(&str, Region); 3] = [("linf", Region::Box), ("l2", Region::L2), ("l1", Region::L1)];
 
 impl Enclosure {
     /// The bounds of `model` as a graph of its own.
@@ -102,15 +74,16 @@ impl Enclosure {
         let logits = flatten_output(&logits.unwrap_or_else(|| model.clone()))?;
         let classes = logits.single_output()?.ty.shape.0.get(1).and_then(|d| d.known()).unwrap_or(1);
         let rows = self.rows.unwrap_or(classes.saturating_sub(1).max(1));
-        let method = self.method.unwrap_or(MethodName::Crown).into();
-        let region = self.norm.unwrap_or(NormName::Linf).into();
+        let methods = METHODS.map(|(name, method, _)| (name, method));
+        let method = by_name("method of bounds", self.method.as_deref().unwrap_or("crown"), &methods)?;
+        let region = by_name("norm of bounds", self.norm.as_deref().unwrap_or("linf"), &BALLS)?;
         Ok(bound(&logits, method, region, rows)?)
     }
 }
 
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> Ended {
     crate::source::apart(&args.out, &args.model)?;
-    let result = args.bounds.of_model(&ModelFile::open(&args.model)?)?;
+    let result = args.bounding.of_model(&ModelFile::open(&args.model)?)?;
     result.save(&args.out)?;
     note!("{}: {} nodes", args.out.display(), result.nodes.len());
     for (verb, values) in [("takes  ", &result.inputs), ("returns", &result.outputs)] {

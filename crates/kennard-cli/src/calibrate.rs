@@ -7,18 +7,13 @@ use kennard::run::{ModelSummary, write_whole};
 
 use crate::progress::Display;
 use crate::screen::{grouped, short};
-use crate::settings::{Data, Taken};
-use crate::source::{Given, apart, json, show};
-use crate::{Done, Outcome, screen};
+use crate::source::{Subject, apart, json, show};
+use crate::{Done, Ended, screen};
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    model: Given,
-    #[command(flatten)]
-    data: Data,
-    #[command(flatten)]
-    taken: Taken,
+    subject: Subject,
     /// Print the figures as JSON to standard output, and nothing else there
     #[arg(long)]
     json: bool,
@@ -27,16 +22,16 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Outcome {
-    args.out.as_deref().map_or(Ok(()), |out| apart(out, &args.model.file))?;
-    let seed = args.model.seed();
-    let calibrate = Calibrate { samples: args.taken.selection(seed)?, seed };
-    let (engine, data) = args.model.on(&args.data, calibrate.samples)?;
+pub fn run(args: &Args) -> Ended {
+    let model = &args.subject.model;
+    args.out.as_deref().map_or(Ok(()), |out| apart(out, &model.file))?;
+    let (samples, engine, data) = args.subject.open()?;
+    let calibrate = Calibrate { samples, seed: model.seed() };
     let stop = crate::setup::stop_on_interrupt()?;
-    let model = ModelSummary::of_file(&args.model.file, engine.classifier())?;
+    let summary = ModelSummary::of_file(&model.file, engine.classifier())?;
     let mut display = Display::new();
     let result = data.while_unchanged(|| {
-        calibrate.measure(model, &engine, &data, &stop, |done, total| {
+        calibrate.measure(summary, &engine, &data, &stop, |done, total| {
             display.show(Progress::Clean { done, total });
         })
     });

@@ -1,12 +1,12 @@
 use std::path::PathBuf;
 
 use kennard::audit::Requirement;
-use kennard::{Error, Norm, Result};
+use kennard::{Norm, RequestError, Result};
 
 use crate::settings::{
     Attacks, Data, Model, Named, Output, Own, Reach, Run, Settings, Sharding, Taken, Threat,
 };
-use crate::{Outcome, audit};
+use crate::{Ended, audit};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -47,8 +47,7 @@ impl Certificates {
     pub fn audit(self) -> Result<Settings> {
         let Certificates { data, threat, reach, taken, sharding, run, model, output } = self;
         if threat.norm() == Norm::L0 {
-            let message = "--norm l0: certificates are in linf, l2 and l1; there are none in l0";
-            return Err(Error::Setting(message.into()));
+            return Err(RequestError::no_certificates(Norm::L0).into());
         }
         let attacks = Attacks { attack: Some(vec![Named::plain("none")]), ..Attacks::default() };
         let own = Own { certify: Some(true), packet_samples: Some(0), ..Own::default() };
@@ -56,7 +55,7 @@ impl Certificates {
     }
 }
 
-pub fn run(args: Args) -> Outcome {
+pub fn run(args: Args) -> Ended {
     let Args { model, certificates, resume, require, json } = args;
     audit::examine(&model, &certificates.audit()?.complete(false)?, require, resume, json)
 }

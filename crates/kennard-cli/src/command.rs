@@ -49,7 +49,7 @@ const HEADINGS: [(&str, &str); 8] = [
     ("Output", "out json require quiet"),
 ];
 
-/// Options of real numbers, which may begin with a minus; what is wrong with that is for each to say.
+/// Options of real numbers, which may begin with a minus. Where a negative number is wrong, the option's own check refuses it.
 const NUMBERS: &str = "alpha average bounds clip eps eps_relative eps_warmup input_scale label_smoothing \
                        learning_rate mean momentum noise radius rel_tol scale sigma std step_size strength temperature \
                        temperatures threshold weight_decay";
@@ -122,7 +122,7 @@ fn common(arg: Arg, command: &str) -> Arg {
         None => arg,
     };
     let arg = if among(NUMBERS) { arg.allow_hyphen_values(true) } else { arg };
-    // They are of audits, whose settings attack shares.
+    // These options are of audits, whose settings attack shares.
     let silent = command == "attack" && among("certify packet_samples temperature");
     // A tracked run has no shards, and says so.
     let silent = silent || (command, id) == ("track", "shard");
@@ -136,7 +136,7 @@ fn common(arg: Arg, command: &str) -> Arg {
         "runtime" => arg.value_parser(valid::<Choice>),
         "attack" => arg.value_parser(attack_name),
         "minimal" => arg.value_parser(minimal_name),
-        // There that is the augmentation's.
+        // In train, --crop is the augmentation's.
         "centre_crop" if command != "train" => arg.visible_alias("crop"),
         _ => arg,
     };

@@ -11,18 +11,14 @@ use kennard::report::{Block, Sheet};
 use crate::portrait::curve;
 use crate::report::{flagged, percent, percents};
 use crate::screen::{grouped, short};
-use crate::settings::{Bounds, Data, Number, Taken};
-use crate::source::{Given, json, prepare_new, show, write_all};
-use crate::{Done, Outcome, screen};
+use crate::settings::{Bounds, Number};
+use crate::source::{ModelArgs, Subject, json, prepare_new, show, write_all};
+use crate::{Done, Ended, screen};
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    model: Given,
-    #[command(flatten)]
-    data: Data,
-    #[command(flatten)]
-    taken: Taken,
+    subject: Subject,
     /// The hidden tensor
     #[arg(long, value_name = "NAME")]
     tensor: String,
@@ -40,16 +36,16 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> Ended {
     prepare_new(args.out.as_deref())?;
-    let samples = args.taken.selection(args.model.seed())?;
-    let (engine, data) = args.model.on(&args.data, samples)?;
-    let hidden = Hidden::new(&engine, &args.tensor, &args.model.options())?;
+    let model = &args.subject.model;
+    let (samples, engine, data) = args.subject.open()?;
+    let hidden = Hidden::new(&engine, &args.tensor, &model.options())?;
     let relative = args.eps_relative.iter().map(|r| r.0).collect();
     let mut features = Features::new(&engine, &hidden, &data, relative);
     features.bounds = args.bounds.single();
     features.samples = samples;
-    features.seed = args.model.seed();
+    features.seed = model.seed();
     let stop = crate::setup::stop_on_interrupt()?;
     let report = data.while_unchanged(|| features.measure(&stop, |_| ()))?;
     if report.records.is_empty() {
@@ -60,13 +56,13 @@ pub fn run(args: &Args) -> Outcome {
     if let Some(directory) = &args.out {
         let svg = chart(&report).svg()?.into_bytes();
         write_all(directory, &[("features.svg", svg), ("summary.json", json(&report)?.into_bytes())])?;
-        crate::report::leave(directory, &sheet(&report, &args.model, &data))?;
+        crate::report::leave(directory, &sheet(&report, model, &data))?;
     }
     Ok(if report.complete { Done::Fully } else { Done::Interrupted })
 }
 
 /// The page.
-fn sheet(report: &FeaturesReport, model: &Given, data: &DataSet) -> Sheet {
+fn sheet(report: &FeaturesReport, model: &ModelArgs, data: &DataSet) -> Sheet {
     let what = format!(
         "{} on {} samples of {}: pgd, {} steps in l2, radius r times the norm of what is attacked.",
         model.file.display(),

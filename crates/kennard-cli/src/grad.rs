@@ -1,6 +1,5 @@
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use kennard::{Error, Result};
 use kennard_graph::{
     Dim, Graph, Loss, ModelFile, TensorType, against, define, flatten_output, gradient, gradient_name, infer,
@@ -8,8 +7,8 @@ use kennard_graph::{
 };
 
 use crate::out::name;
-use crate::settings::Ends;
-use crate::{Done, Outcome};
+use crate::settings::{Ends, by_name};
+use crate::{Done, Ended};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -44,8 +43,8 @@ part! {
     /// What is differentiated, and with respect to what.
     Slope {
         /// What to differentiate [default: cross-entropy]
-        #[arg(long, value_enum)]
-        loss: LossName,
+        #[arg(long, value_parser = LOSSES.map(|(name, _)| name))]
+        loss: String,
         /// Differentiate this tensor of the model instead of a loss: one number per sample, or a scalar
         #[arg(long, value_name = "NAME", conflicts_with = "loss")]
         of: String,
@@ -55,32 +54,16 @@ part! {
     }
 }
 
-/// Losses by their names.
-#[derive(Clone, Copy, Debug, serde::Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum LossName {
-    CrossEntropy,
-    LogOdds,
-    Margin,
-    ProbabilityMargin,
-    LogitDifference,
-    Dlr,
-    TargetedDlr,
-}
-
-impl From<LossName> for Loss {
-    fn from(name: LossName) -> Loss {
-        match name {
-            LossName::CrossEntropy => Loss::CrossEntropy,
-            LossName::LogOdds => Loss::LogOdds,
-            LossName::Margin => Loss::Margin,
-            LossName::ProbabilityMargin => Loss::ProbabilityMargin,
-            LossName::LogitDifference => Loss::LogitDifference,
-            LossName::Dlr => Loss::Dlr,
-            LossName::TargetedDlr => Loss::TargetedDlr,
-        }
-    }
-}
+/// Losses by name.
+const LOSSES: [(&str, Loss); 7] = [
+    ("cross-entropy", Loss::CrossEntropy),
+    ("log-odds", Loss::LogOdds),
+    ("margin", Loss::Margin),
+    ("probability-margin", Loss::ProbabilityMargin),
+    ("logit-difference", Loss::LogitDifference),
+    ("dlr", Loss::Dlr),
+    ("targeted-dlr", Loss::TargetedDlr),
+];
 
 impl Slope {
     /// The gradient of `model` as a graph of its own, and the tensors that it is with respect to.
@@ -105,8 +88,9 @@ impl Slope {
             }
             None => {
                 let logits = with_logits(model)?;
-                let loss = self.loss.unwrap_or(LossName::CrossEntropy);
-                (with_loss(&simplify_keeping(&logits, &all)?, loss.into())?, Graph::LOSS)
+                let loss = self.loss.as_deref().unwrap_or("cross-entropy");
+                let loss = by_name("loss", loss, &LOSSES)?;
+                (with_loss(&simplify_keeping(&logits, &all)?, loss)?, Graph::LOSS)
             }
         };
         let result = simplify(&gradient(&graph, of, &all)?)?;
@@ -136,7 +120,7 @@ pub fn in_floats(model: Graph) -> kennard_graph::Result<Graph> {
     if model.single_input()?.ty.dtype.is_float() { Ok(model) } else { relaxed_input(&model) }
 }
 
-/// The same; what is changed for that is said.
+/// As [`in_floats`]. Prints a note of the change.
 fn whole_floats(model: Graph) -> Result<Graph> {
     let input = model.single_input()?;
     if !input.ty.dtype.is_float() {
@@ -149,7 +133,7 @@ fn whole_floats(model: Graph) -> Result<Graph> {
     Ok(in_floats(model)?)
 }
 
-/// The model with logits at its end; what is changed for that is said.
+/// The model with logits as its output. Prints notes of the changes that this takes.
 fn with_logits(model: &Graph) -> kennard_graph::Result<Graph> {
     let model = &define(model, |node| node.op.contains("::"))?;
     let returns = &model.single_output()?.name;
@@ -176,7 +160,7 @@ fn with_logits(model: &Graph) -> kennard_graph::Result<Graph> {
     against(&logits.unwrap_or(flat), 0.0)
 }
 
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> Ended {
     crate::source::apart(&args.out, &args.model)?;
     let (result, wrt) = args.derivative.of_model(&ModelFile::open(&args.model)?)?;
     result.save(&args.out)?;

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::grad::in_floats;
 use crate::out::name;
 use crate::settings::Ends;
-use crate::{Done, Outcome};
+use crate::{Done, Ended};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -23,7 +23,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> Ended {
     let file = ModelFile::open(&args.model)?;
     let model = args.ends.graph(&file)?;
     let (classifier, is_whole) = match args.ends.classifier(&file) {

@@ -24,8 +24,8 @@ pub struct Bench {
     pub training: Vec<recipe::Settings>,
     pub audit: Settings,
     pub stop: Arc<AtomicBool>,
-    /// The directory that a page is left in when the first of the work begins, and the page: what is refused leaves what is
-    /// there as it is.
+    /// The directory of the page, and the page; it is written when the first training run or audit begins, so that settings that
+    /// are refused leave the directory as it is.
     pub page: Mutex<Option<(PathBuf, Sheet)>>,
 }
 
@@ -71,7 +71,7 @@ impl Lab for Bench {
         let fits = self.audit.own.temperature == Some(Temperature::Fit);
         let temper = |summary: &ModelSummary| match setup::tempered(summary, &self.audit, data, engine) {
             Err(error) if fits && has_no_temperature(&error) => {
-                note!("{}: packets are measured as the network is alone: {error}", model.display());
+                note!("{}: packets are measured without a fitted temperature: {error}", model.display());
                 Ok(None)
             }
             tempered => tempered,
@@ -115,7 +115,7 @@ impl Lab for Bench {
     }
 }
 
-/// Whether this error of a fit says that there is none: of a network that has hardly begun to learn, or samples that are too few.
+/// Whether an error says that no temperature can be fitted: the network has hardly begun to learn, or the samples are too few.
 fn has_no_temperature(error: &Error) -> bool {
     matches!(error, Error::NotANumber(_) | Error::TooFew { .. })
 }

@@ -40,6 +40,7 @@ mod setup;
 mod slice;
 mod smooth;
 mod source;
+mod sweep;
 mod track;
 mod tradeoff;
 mod train;
@@ -132,7 +133,8 @@ enum Done {
 
 type Error = Box<dyn std::error::Error>;
 
-type Outcome = Result<Done, Error>;
+/// How a command ended, well or not.
+type Ended = Result<Done, Error>;
 
 /// The command line makes no sense.
 #[derive(Debug)]
@@ -195,7 +197,7 @@ fn answered(words: &[OsString]) -> u8 {
     }
 }
 
-fn run(command: Command) -> Outcome {
+fn run(command: Command) -> Ended {
     match command {
         Command::Audit(args) => audit::run(*args),
         Command::Certify(args) => certify::run(*args),

@@ -6,7 +6,7 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 use crate::command::command;
-use crate::{Done, Outcome};
+use crate::{Done, Ended};
 
 #[derive(clap::Args)]
 pub struct Completions {
@@ -22,7 +22,7 @@ pub struct Pages {
 }
 
 /// Prints the script by which a shell completes commands, options and values.
-pub fn completions(args: &Completions) -> Outcome {
+pub fn completions(args: &Completions) -> Ended {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command(), "kennard", &mut script);
     say!("{}", String::from_utf8_lossy(&script).trim_end());
@@ -30,7 +30,7 @@ pub fn completions(args: &Completions) -> Outcome {
 }
 
 /// Prints the man page, or writes all of them.
-pub fn pages(args: &Pages) -> Outcome {
+pub fn pages(args: &Pages) -> Ended {
     let mut command = command().disable_help_subcommand(true);
     command.build();
     let Some(directory) = &args.out else {

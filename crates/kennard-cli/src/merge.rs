@@ -5,11 +5,11 @@ use kennard::smoothing::{FinishedSmoothing, merge_smoothing};
 use serde_json::Value;
 
 use crate::source::show;
-use crate::{Done, Outcome, Usage, command_line, report, screen, smooth};
+use crate::{Done, Ended, Usage, command_line, report, screen, smooth};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The directories of all shards; without --out the first is the one to write, and no shard
+    /// The directories of all shards; without --out, the first names the directory to write and is no shard
     #[arg(required = true, value_name = "SHARD")]
     shards: Vec<PathBuf>,
     /// The directory to write
@@ -27,7 +27,7 @@ fn is_shard(directory: &Path) -> bool {
     manifest.pointer("/settings/shard/of").and_then(Value::as_u64).is_some_and(|of| of > 1)
 }
 
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> Ended {
     let (out, shards) = match (&args.out, args.shards.as_slice()) {
         (Some(out), shards) => (out, shards),
         (None, [out, shards @ ..]) if !shards.is_empty() => {

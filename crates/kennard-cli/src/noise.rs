@@ -118,7 +118,7 @@ impl Smoothing {
     }
 }
 
-/// What goes on with a run that was stopped; from elsewhere than the command line it has no words.
+/// How a run that was stopped is continued. `command` is empty where another language called.
 pub fn goes_on(command: &[String]) -> &'static str {
     if command.is_empty() { "the same call with resume=True" } else { "the same command with --resume" }
 }

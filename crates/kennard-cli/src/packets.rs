@@ -12,7 +12,7 @@ use kennard::run::{ModelSummary, write_set};
 use kennard::survey::{
     Failure, PacketKind, Survey, SurveyManifest, SurveyOutcome, SurveySummary, write_survey,
 };
-use kennard::{Error, Result};
+use kennard::{Error, PacketError, Result};
 use serde::Deserialize;
 
 use crate::portrait::pictures;
@@ -59,8 +59,8 @@ part! {
         /// which fits it to half of the samples; the calibration error is then said too
         #[arg(long, value_name = "T|FILE|fit", conflicts_with = "temperatures")]
         temperature: Temperature,
-        /// The same packets at each of these temperatures, which change no decision: what moves with them is no measure of
-        /// robustness
+        /// Measure the packets at each of these temperatures. These change no decision: a figure that changes with them does
+        /// not measure robustness
         #[arg(long, value_name = "T,T,…", value_delimiter = ',')]
         temperatures: Vec<Number>,
         /// Succeed even where packets have too few effective samples; they are marked as not to be trusted: true or false
@@ -164,7 +164,7 @@ impl Packets {
         self.tensor.as_ref().map(|name| Hidden::new(engine, name, options)).transpose()
     }
 
-    /// The survey; by `model` a fitted temperature is known.
+    /// The survey. The file of a fitted temperature must be of this `model`.
     pub fn survey<'a>(
         &self,
         engine: &'a Engine,
@@ -174,7 +174,7 @@ impl Packets {
         seed: u64,
     ) -> Result<Survey<'a>> {
         let kind = self.kind()?;
-        // Each once, where it comes first.
+        // Each number once, in the order of first appearance.
         let numbers = |numbers: &Option<Vec<Number>>| -> Vec<f64> {
             let mut found: Vec<f64> = Vec::new();
             for Number(number) in numbers.iter().flatten() {
@@ -219,7 +219,7 @@ impl Packets {
             effort: Effort { max_samples, rel_tol: self.rel_tol, modes: true, ..Effort::default() },
             distances: true,
             seed,
-            // Others may be damaged: nobody asks for them.
+            // Samples beyond the first N may be damaged, and are not asked for.
             probed: self.first.map_or(PROBED, |count| count.min(PROBED)),
         })
     }
@@ -235,10 +235,7 @@ impl Packets {
         let none = outcome.packets.is_empty() && outcome.complete;
         if let (true, Some(first)) = (none, outcome.failed.first()) {
             let all = outcome.failed.len();
-            return Err(Error::Packet(format!(
-                "none of {all} packets could be measured. {}",
-                failure(first)
-            )));
+            return Err(PacketError::NoneMeasured { asked: all, first: failure(first) }.into());
         }
         survey.summary(model, outcome, took)
     }
@@ -269,11 +266,11 @@ impl Packets {
         if few == 0 || self.accept_few == Some(true) {
             return Ok(());
         }
-        Err(Error::Packet(format!(
-            "{few} of {} packets have fewer than {ESS_FLOOR} effective samples and are not to be trusted: ask for more \
-             with --max-draws, take a smaller scale, or go on all the same with --accept-few",
-            outcome.packets.len()
-        )))
+        let packets = outcome.packets.len();
+        let few = Error::Packet(PacketError::FewEffective { few, packets, least: ESS_FLOOR });
+        let advice = ": ask for more with {max_draws}, take a smaller scale, or go on all the same with \
+                      {accept_few}";
+        Err(Error::Advised { error: Box::new(few), advice: advice.into() })
     }
 }
 

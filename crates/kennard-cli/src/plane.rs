@@ -12,13 +12,13 @@ use crate::portrait::curve;
 use crate::report::{percent, percents, span};
 use crate::screen::{grouped, short, to_error};
 use crate::settings::Number;
-use crate::source::{Given, json, prepare_new, show, write_all};
-use crate::{Done, Outcome};
+use crate::source::{ModelArgs, json, prepare_new, show, write_all};
+use crate::{Done, Ended};
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    model: Given,
+    model: ModelArgs,
     /// The two-class problem: moons, circles, xor
     #[arg(long)]
     problem: Problem,
@@ -42,7 +42,7 @@ pub struct Args {
 /// The number of points that are drawn.
 const DRAWN: usize = 150;
 
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> Ended {
     prepare_new(args.out.as_deref())?;
     let mut plan = PlanePlan::new(args.problem, args.scale.iter().map(|scale| scale.0).collect());
     plan.noise = args.noise.0;
@@ -126,7 +126,7 @@ fn charts(report: &PlaneReport) -> Vec<(&'static str, Chart)> {
 }
 
 /// The page.
-fn sheet(report: &PlaneReport, model: &Given) -> Sheet {
+fn sheet(report: &PlaneReport, model: &ModelArgs) -> Sheet {
     let what = format!(
         "{} on {} points of the problem {}, noise {}, seed {}; packets by quadrature.",
         model.file.display(),

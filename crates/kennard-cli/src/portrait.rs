@@ -12,8 +12,8 @@ const PANELS: usize = 16;
 const MODES: usize = 4;
 
 /// Files by name: maps of `σ_x` and `σ_p` per figure of the curve, the leading modes of the first packet at
-/// each scale, and, over several scales, the product and what leads; at the first of several temperatures. `shape` is that
-/// of the tensor.
+/// each scale, and, over several scales, the product and the leading modes; at the first of several temperatures. `shape` is
+/// the tensor's.
 pub fn pictures(outcome: &SurveyOutcome, shape: &[usize]) -> Result<Vec<(String, Vec<u8>)>> {
     let mut files = Vec::new();
     let channels: usize = shape.iter().rev().skip(2).product();

@@ -5,18 +5,13 @@ use kennard::probe::{Distribution, Probe, ProbeReport, ProbeSummary};
 use kennard::run::ModelSummary;
 
 use crate::screen::{grouped, short};
-use crate::settings::{Data, Taken};
-use crate::source::{Given, json, prepare_new, show, write_all};
-use crate::{Done, Outcome, screen};
+use crate::source::{Subject, json, prepare_new, show, write_all};
+use crate::{Done, Ended, screen};
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    model: Given,
-    #[command(flatten)]
-    data: Data,
-    #[command(flatten)]
-    taken: Taken,
+    subject: Subject,
     /// Print the figures as JSON to standard output, and nothing else there
     #[arg(long)]
     json: bool,
@@ -25,12 +20,11 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> Ended {
     prepare_new(args.out.as_deref())?;
-    let samples = args.taken.selection(args.model.seed())?;
-    let (engine, data) = args.model.on(&args.data, samples)?;
+    let (samples, engine, data) = args.subject.open()?;
     let engine = engine.for_samples(samples.indices(data.len()).len());
-    let model = ModelSummary::of_file(&args.model.file, engine.classifier())?;
+    let model = ModelSummary::of_file(&args.subject.model.file, engine.classifier())?;
     let stop = crate::setup::stop_on_interrupt()?;
     let probe = Probe { samples, label: None };
     let report = data.while_unchanged(|| probe.measure(&engine, &data, &stop, |_| ()))?;

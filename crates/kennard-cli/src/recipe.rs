@@ -1,8 +1,10 @@
 //! The settings of a training run, on the command line or in a file.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 
-use kennard::data::{DataSet, Split};
+use kennard::data::{DataSet, Options, Split};
 use kennard::experiment::recipe::{
     Course, EPOCHS, StartingNetwork, Wanted, attacked_of, optimizer, part_of, schedule, usual,
 };
@@ -91,13 +93,13 @@ impl Settings {
         self.prepare_with(None, None)
     }
 
-    /// The same with samples and a network that a caller holds, in place of those that the settings name.
+    /// As [`Self::prepare`], with samples and a network that a caller holds, in place of those that the settings name.
     pub fn prepare_with(&self, samples: Option<DataSet>, network: Option<StartingNetwork>) -> Result<Course> {
         let network = self.network(network)?;
         let wanted = Wanted {
             data: match samples {
                 Some(samples) => samples,
-                None => self.data_set()?,
+                None => self.data_set(&network)?,
             },
             classes: self.data.classes.clone(),
             selection: self.taken.selection(self.run.seed())?,
@@ -129,16 +131,21 @@ impl Settings {
         }
     }
 
-    /// The data set that the settings name, opened.
-    pub fn data_set(&self) -> Result<DataSet> {
-        Ok(DataSet::open(&self.data.spec()?, &self.data.options(Split::Train)?)?)
+    /// The data set that the settings name, opened, with its labels as the network's file numbers them.
+    fn data_set(&self, network: &StartingNetwork) -> Result<DataSet> {
+        let options = Options { model_classes: network.class_labels(), ..self.data.options(Split::Train)? };
+        Ok(DataSet::open(&self.data.spec()?, &options)?)
     }
 
-    /// Checks the recipe on these data, whose samples are not read.
-    pub fn check(&self, data: &DataSet) -> Result<()> {
-        let normalizes = self.network(None)?.normalizes();
+    /// Checks the recipe on the data set, whose samples are not read. `opened` has the data sets that are open already.
+    pub fn check(&self, opened: &mut BTreeMap<String, DataSet>) -> Result<()> {
+        let network = self.network(None)?;
+        let data = match opened.entry(format!("{:?} {:?}", self.data, network.class_labels())) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(self.data_set(&network)?),
+        };
         let samples = self.taken.selection(self.run.seed())?.count(data.len());
-        self.recipe(data, normalizes, samples)?.check(samples)
+        self.recipe(data, network.normalizes(data.shape())?, samples)?.check(samples)
     }
 
     /// Refuses unknown names of networks and methods, without reading any data.

@@ -1,12 +1,13 @@
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use kennard::audit::Warning;
 use kennard::experiment::NamedFile;
 use kennard::report::{self, Markup, Report, Sheet};
 
 use crate::command::flag;
-use crate::{Done, Outcome};
+use crate::settings::by_name;
+use crate::{Done, Ended};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -14,31 +15,29 @@ pub struct Args {
     #[arg(required = true, value_name = "RUN_DIR")]
     runs: Vec<PathBuf>,
     /// Print the rows that a paper needs, and a sentence to cite, in place of the page
-    #[arg(long, value_name = "FORMAT")]
-    table: Option<Table>,
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_parser = MARKUPS.map(|(name, _, about)| PossibleValue::new(name).help(about)),
+    )]
+    table: Option<String>,
     /// The file to write [default: report.html; a table goes to standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
-/// How a table is written.
-#[derive(Clone, Copy, ValueEnum)]
-enum Table {
-    /// LaTeX, with the rules of the package booktabs
-    Latex,
-    /// Markdown
-    Markdown,
-}
+/// Formats of tables by name, and what the help says of each.
+const MARKUPS: [(&str, Markup, &str); 2] = [
+    ("latex", Markup::Latex, "LaTeX, with the rules of the package booktabs"),
+    ("markdown", Markup::Markdown, "Markdown"),
+];
 
 /// The page that commands leave in their directories.
 const NAME: &str = "report.html";
 
-pub fn run(args: &Args) -> Outcome {
-    if let Some(table) = args.table {
-        let markup = match table {
-            Table::Latex => Markup::Latex,
-            Table::Markdown => Markup::Markdown,
-        };
+pub fn run(args: &Args) -> Ended {
+    if let Some(format) = &args.table {
+        let markup = by_name("format", format, &MARKUPS.map(|(name, markup, _)| (name, markup)))?;
         let text = Report::read(&args.runs)?.table(markup)?;
         match &args.out {
             Some(file) => kennard::run::write_whole(file, text.as_bytes())?,
@@ -55,7 +54,7 @@ pub fn run(args: &Args) -> Outcome {
 /// Writes the page of a run into its directory, and says what was `written` there.
 ///
 /// # Errors
-/// When there is no page: it was asked for with the directory. The figures are there all the same.
+/// When the page cannot be written. The other files are in the directory all the same.
 pub fn beside(directory: &Path, written: &str) -> Result<(), kennard::Error> {
     let page = report::write(&[directory.into()], &directory.join(NAME));
     let names: Vec<&str> =
@@ -66,13 +65,13 @@ pub fn beside(directory: &Path, written: &str) -> Result<(), kennard::Error> {
     page.map(drop)
 }
 
-/// Says in the directory of a command what it is about to do, so that a page can be made of what is done of it.
+/// Records in a command's directory what the command is about to do, so that a page can be made of an unfinished run.
 pub fn begin(directory: &Path, sheet: &Sheet) -> Result<(), kennard::Error> {
     Sheet { finished: false, ..sheet.clone() }.keep(directory)
 }
 
-/// What a directory's page was made of before a command began, none where there was no such file; put back where that comes to
-/// nothing.
+/// The files that a directory's page was made of before a command began, `None` for a file that was not there; they are put
+/// back if the command fails.
 pub struct Earlier([(PathBuf, Option<Vec<u8>>); 2]);
 
 impl Earlier {
@@ -95,7 +94,7 @@ impl Earlier {
     }
 }
 
-/// The title of the page in a directory; nothing where there is none, or none that can be read.
+/// The title of the page in a directory; `None` if there is no page, or it cannot be read.
 pub fn title_of(directory: &Path) -> Option<String> {
     let text = std::fs::read(directory.join("page.json")).ok()?;
     serde_json::from_slice::<Sheet>(&text).ok().map(|sheet| sheet.title)
@@ -118,7 +117,7 @@ pub fn leave(directory: &Path, sheet: &Sheet) -> Result<(), kennard::Error> {
     beside(directory, "page.json")
 }
 
-/// Says warnings below the table in Markdown that has this name among the files.
+/// Appends warnings to the Markdown table of this name among the files.
 pub fn say_below(files: &mut [NamedFile], name: &str, warnings: &[Warning]) {
     for (_, bytes) in files.iter_mut().filter(|(file, _)| file == name) {
         for warning in warnings {
@@ -127,7 +126,7 @@ pub fn say_below(files: &mut [NamedFile], name: &str, warnings: &[Warning]) {
     }
 }
 
-/// What goes on with an experiment that was stopped.
+/// How an experiment that was stopped is continued.
 pub const SAME_COMMAND: &str = "the same command";
 
 /// Warnings with settings named as the command line names them, for pages that commands leave.

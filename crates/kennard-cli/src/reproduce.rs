@@ -9,9 +9,9 @@ use kennard::experiment::paper::{Conditions, Experiment, PaperReport, R5_IMAGES}
 use kennard::report::{Block, Sheet, SheetVerdict};
 
 use crate::settings::{Data, Number, Taken};
-use crate::source::{json, with_pdfs, write_all};
-use crate::tradeoff::Sweep;
-use crate::{Done, Outcome};
+use crate::source::{json, say_warning, with_pdfs, write_all};
+use crate::sweep::Sweep;
+use crate::{Done, Ended};
 
 /// An experiment by its number.
 #[derive(Clone, Copy)]
@@ -92,7 +92,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> Ended {
     kennard::run::prepare_shared(&args.out)?;
     let experiment = args.experiment.0;
     if !args.models.is_empty() && experiment != Experiment::R5 {
@@ -101,7 +101,9 @@ pub fn run(args: &Args) -> Outcome {
     args.refuse_unused()?;
     let place = page_place(&args.out, experiment)?;
     let sweep = if args.fitted { args.sweep()?.tempered() } else { args.sweep()? };
-    let (seen, bench) = (sweep.seen.clone(), sweep.bench()?);
+    let seen = sweep.seen.clone();
+    seen.iter().for_each(say_warning);
+    let bench = sweep.bench()?;
     let conditions = Conditions {
         data: args.data.data.clone().unwrap_or_default(),
         models: args.models.clone(),
@@ -124,7 +126,7 @@ pub fn run(args: &Args) -> Outcome {
     crate::report::begin(&place, &page)?;
     let Some(report) = experiment.run(&bench, &conditions).inspect_err(|_| earlier.put_back())? else {
         crate::report::beside(&place, "")?;
-        warn!("{}: what is done is kept; the same command goes on", args.out.display());
+        warn!("{}: what is done is kept; the same command continues", args.out.display());
         return Ok(Done::Interrupted);
     };
     let (name, result) = (experiment.name(), json(&report.json())?);
@@ -208,7 +210,7 @@ fn filled(mut page: Sheet, report: &PaperReport) -> Result<Sheet, serde_json::Er
 }
 
 impl Args {
-    /// Refuses what the experiment has no use for.
+    /// Refuses options that the experiment has no use for.
     fn refuse_unused(&self) -> Result<(), String> {
         use Experiment::{E2, E3, E4, R1, R2, R3, R4, R5};
         let experiment = self.experiment.0;
@@ -264,7 +266,7 @@ impl Args {
         if let Some(column) = label_column {
             common.insert("label-column".into(), column.as_str().into());
         }
-        Ok(Sweep::read(&text, common)?.shortened(self.epochs, self.samples))
+        Ok(Sweep::read(&text, &common)?.shortened(self.epochs, self.samples))
     }
 }
 

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use kennard::audit::Warning;
 use kennard::data::DataSet;
 use kennard::probe::{Accuracy, Reader, Resolve, ResolveReport};
@@ -8,21 +8,21 @@ use kennard::report::{Block, Sheet};
 
 use crate::report::{flagged, percent, percents};
 use crate::screen::grouped;
-use crate::settings::{Data, Taken};
-use crate::source::{Given, json, prepare_new, show, write_all};
-use crate::{Done, Outcome, screen};
+use crate::settings::by_name;
+use crate::source::{ModelArgs, Subject, json, prepare_new, show, write_all};
+use crate::{Done, Ended, screen};
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    model: Given,
-    #[command(flatten)]
-    data: Data,
-    #[command(flatten)]
-    taken: Taken,
+    subject: Subject,
     /// What reads the label
-    #[arg(long, default_value = "linear")]
-    probe: Probe,
+    #[arg(
+        long,
+        default_value = "linear",
+        value_parser = READERS.map(|(name, _, about)| PossibleValue::new(name).help(about)),
+    )]
+    probe: String,
     /// Print the figures as JSON to standard output, and nothing else there
     #[arg(long)]
     json: bool,
@@ -31,23 +31,17 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Probe {
-    /// Multinomial logistic regression
-    Linear,
-    /// A small convolutional network, trained with AdamW; images alone
-    Cnn,
-}
+/// Probes by name, and what the help says of each.
+const READERS: [(&str, Reader, &str); 2] = [
+    ("linear", Reader::Linear, "Multinomial logistic regression"),
+    ("cnn", Reader::Cnn, "A small convolutional network, trained with AdamW; images alone"),
+];
 
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> Ended {
     prepare_new(args.out.as_deref())?;
-    let samples = args.taken.selection(args.model.seed())?;
-    let (engine, data) = args.model.on(&args.data, samples)?;
+    let (samples, engine, data) = args.subject.open()?;
     let stop = crate::setup::stop_on_interrupt()?;
-    let reader = match args.probe {
-        Probe::Linear => Reader::Linear,
-        Probe::Cnn => Reader::Cnn,
-    };
+    let reader = by_name("probe", &args.probe, &READERS.map(|(name, reader, _)| (name, reader)))?;
     let resolve = Resolve { samples, reader };
     let report = data.while_unchanged(|| resolve.measure(&engine, &data, &stop, |_| ()))?;
     if report.network.tested == 0 {
@@ -57,13 +51,13 @@ pub fn run(args: &Args) -> Outcome {
     show(&report, args.json, print)?;
     if let Some(directory) = &args.out {
         write_all(directory, &[("summary.json", json(&report)?.into_bytes())])?;
-        crate::report::leave(directory, &sheet(&report, &args.model, &data))?;
+        crate::report::leave(directory, &sheet(&report, &args.subject.model, &data))?;
     }
     Ok(if report.complete { Done::Fully } else { Done::Interrupted })
 }
 
 /// The page.
-fn sheet(report: &ResolveReport, model: &Given, data: &DataSet) -> Sheet {
+fn sheet(report: &ResolveReport, model: &ModelArgs, data: &DataSet) -> Sheet {
     let what = format!(
         "{} on {}: {} probes fitted to {} samples and tested on {} others.",
         model.file.display(),
@@ -81,7 +75,7 @@ fn sheet(report: &ResolveReport, model: &Given, data: &DataSet) -> Sheet {
         let name = format!("label read from {}", probe.input);
         sheet = sheet.lead(name, percent(accuracy), Some(percents(interval)));
         if probe.converged == Some(false) {
-            let message = format!("the probe of {} did not come to its minimum", probe.input);
+            let message = format!("the fit of the probe of {} did not converge", probe.input);
             sheet.warnings.push(Warning::new("fit", message));
         }
     }
@@ -131,7 +125,7 @@ fn print(report: &ResolveReport) {
     for probe in &report.probes {
         row(&probe.input, &probe.share);
         if probe.converged == Some(false) {
-            say!("  the fit did not come to its minimum");
+            say!("  the fit did not converge");
         }
     }
     row("(the network itself)", &report.network);
@@ -140,7 +134,7 @@ fn print(report: &ResolveReport) {
     say!("delta-true: direction of the loss gradient of the true label. It holds the label by construction");
     say!("(for a linear network: Σ p_k w_k − w_y), so its accuracy is no measure of what the network knows.");
     match report.differing {
-        0 => say!("delta-predicted is the same: the network predicts every label rightly."),
+        0 => say!("delta-predicted is the same: the network predicts every label correctly."),
         n => {
             say!("delta-predicted: the same of the label that the network predicts, which differs for");
             say!(
@@ -153,8 +147,8 @@ fn print(report: &ResolveReport) {
     if !report.unfitted.is_empty() {
         let labels: Vec<String> = report.unfitted.iter().map(usize::to_string).collect();
         warn!(
-            "warning (unfitted): no sample that the probes are fitted to has the label {}, and tested ones have: is the data \
-             sorted with a period? A random part (--samples) is not",
+            "warning (unfitted): no sample that the probes are fitted to has the label {}, but tested samples have it: are the labels \
+             in a periodic order? A random part (--samples) is in none",
             labels.join(", ")
         );
     }

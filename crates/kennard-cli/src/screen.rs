@@ -13,11 +13,11 @@ use kennard::run::{ModelSummary, Shard};
 use kennard::{Figure, Precision};
 
 use attacks::{certified, minimal, radii, table};
-pub use numbers::{far, far_line, grouped, line, rounded, signal, to_error, unresolved};
+pub use numbers::{far, far_line, grouped, line, rounded, signal, to_error};
 
 use crate::command::flag;
 
-/// All of it.
+/// Prints the whole screen.
 pub fn print(summary: &Summary, plan: Option<Plan>) {
     accuracies(summary, plan);
     packets(summary);
@@ -43,7 +43,7 @@ pub fn accuracies(summary: &Summary, plan: Option<Plan>) {
     }
 }
 
-/// The line of the model.
+/// Prints the line of the model.
 pub fn model(model: &ModelSummary) {
     let shape: Vec<String> = model.input.iter().map(usize::to_string).collect();
     say!(
@@ -67,11 +67,26 @@ pub fn part(selection: Selection, shard: Shard) -> String {
     selected + &shard
 }
 
+/// How many samples there are, and which part of the data they are.
+pub fn samples(total: u64, selection: Selection, shard: Shard) -> String {
+    let plural = if total == 1 { "" } else { "s" };
+    let samples = format!("{} sample{plural}", grouped(total));
+    match selection {
+        // So many there are not.
+        Selection::First(count) | Selection::Random { count, .. }
+            if shard == Shard::WHOLE && total < count as u64 =>
+        {
+            format!("all {samples} ({} were asked for)", grouped(count as u64))
+        }
+        _ => samples + &part(selection, shard),
+    }
+}
+
 /// What was run: model, data, threat model and process.
 fn conditions(summary: &Summary, plan: Option<Plan>) {
     model(&summary.model);
-    let part = part(summary.selection, summary.shard);
-    say!("data     {}   {} samples{part}", summary.data, grouped(summary.total));
+    let samples = samples(summary.total, summary.selection, summary.shard);
+    say!("data     {}   {samples}", summary.data);
     for note in &summary.data.notes {
         say!("         {note}");
     }
@@ -160,17 +175,11 @@ pub fn packets(summary: &Summary) {
             grouped(packet.samples),
             grouped(packet.ess as u64)
         );
-        let modes = packet.modes.as_ref();
-        signal(&[
-            ("excess σ_x", packet.excess_x),
-            ("excess σ_p", packet.excess_p),
-            ("along drift", modes.and_then(|m| m.drift.as_ref()).map(|mode| mode.product)),
-            ("along modes", modes.and_then(|m| m.leading.first()).map(|mode| mode.product)),
-            ("drift", Some(packet.drift)),
-            ("dispersion", Some(packet.dispersion)),
-            ("P(wrong)", packet.misclassified),
-        ]);
-        unresolved(modes);
+        signal(
+            [packet.excess_x, packet.excess_p],
+            packet.modes.as_ref(),
+            [Some(packet.drift), Some(packet.dispersion), packet.misclassified],
+        );
         say!("  σ_x         {:>9}", short(packet.sigma_x));
         say!("  σ_p         {:>9}", short(packet.sigma_p));
         line("product", packet.product, &format!("  ≥ {}", packet.bound));
@@ -207,4 +216,21 @@ pub fn cosines(probed: &Cosines) -> String {
         short(cosine.q05),
         short(cosine.q95)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_samples_than_there_are_were_not_drawn() {
+        let random = |count| Selection::Random { count, seed: 3 };
+        assert_eq!(samples(60, random(500), Shard::WHOLE), "all 60 samples (500 were asked for)");
+        assert_eq!(samples(60, Selection::First(61), Shard::WHOLE), "all 60 samples (61 were asked for)");
+        assert_eq!(samples(60, random(60), Shard::WHOLE), "60 samples, drawn at random by seed 3");
+        assert_eq!(samples(1, Selection::First(1), Shard::WHOLE), "1 sample, the first");
+        assert_eq!(samples(1, Selection::All, Shard::WHOLE), "1 sample");
+        let half = Shard { number: 1, of: 2 };
+        assert_eq!(samples(30, random(60), half), "30 samples, drawn at random by seed 3, shard 1/2");
+    }
 }

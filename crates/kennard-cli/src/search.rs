@@ -1,4 +1,4 @@
-//! In what attacks search.
+//! The precision in which attacks search.
 
 use std::str::FromStr;
 
@@ -7,10 +7,10 @@ use kennard::{Precision, Result};
 
 use crate::settings::Attacks;
 
-/// What attacks search in, as it is asked for.
+/// The precision of searches, as it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Search {
-    /// What follows from the runtime, the processor and the attacks.
+    /// The fastest that suits the runtime, the processor and the attacks.
     Auto,
     In(Precision),
 }
@@ -26,10 +26,10 @@ impl FromStr for Search {
     }
 }
 
-/// The same engine, attacks searching in what is asked for. What `auto` takes is said.
+/// The engine with the precision of searches that is asked for. Prints a note of the choice that `auto` makes.
 ///
 /// # Errors
-/// Where the runtime or the processor does not compute in it.
+/// Where the runtime or the processor does not compute in that precision.
 pub fn searching(engine: Engine, attacks: &Attacks) -> Result<Engine> {
     let asked = attacks.search_precision.as_deref().unwrap_or("f32");
     let (precision, why) = match asked.parse().map_err(kennard::Error::Setting)? {

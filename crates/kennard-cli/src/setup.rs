@@ -10,7 +10,7 @@ use kennard::audit::Audit;
 use kennard::data::{DataSet, Options, Selection, Split};
 use kennard::engine::Engine;
 use kennard::run::ModelSummary;
-use kennard::{Classifier, Error, OwnLabel, Result};
+use kennard::{Classifier, Error, Mismatch, OwnLabel, Result};
 use kennard_graph::ModelFile;
 
 pub use audits::{SMOOTH, audit, say_left_out, tempered, whole_audit, whole_audit_at};
@@ -39,7 +39,7 @@ pub enum Asking {
 }
 
 impl Asking {
-    /// How many of these samples there are, where each fills no more than one row of a micro-batch.
+    /// The most rows of a micro-batch that these samples can fill: their number, if each fills one at a time; else no limit.
     pub fn rows(self, data: &DataSet, taken: Selection) -> Option<usize> {
         match self {
             Asking::OnePoint => Some(taken.indices(data.len()).len()),
@@ -56,17 +56,17 @@ pub fn open_with_surrogate(file: &Path, settings: &Settings) -> Result<(DataSet,
     Ok((data, engine))
 }
 
-/// The same engine with the surrogate of transfer attacks, if there is one, and searching in what is asked for.
+/// The engine with the surrogate of transfer attacks, if there is one, and with the precision of searches that is asked for.
 pub fn for_attacks(engine: Engine, data: &DataSet, settings: &Settings) -> Result<Engine> {
     let engine = searching(engine, &settings.attacks)?;
     match &settings.attacks.transfer {
         Some(file) => {
-            let before = engine.curbed().map(String::from);
+            let before = engine.limited_by_memory().map(String::from);
             let surrogate =
                 surrogate(file, data, settings).map_err(|error| error.of_model(SURROGATE, file))?;
             let engine = engine.with_surrogate(surrogate)?;
-            if before.as_deref() != engine.curbed() {
-                say_curbed(&engine);
+            if before.as_deref() != engine.limited_by_memory() {
+                say_memory(&engine);
             }
             Ok(engine)
         }
@@ -74,14 +74,14 @@ pub fn for_attacks(engine: Engine, data: &DataSet, settings: &Settings) -> Resul
     }
 }
 
-/// Says where there is less memory than all cores would take.
-pub fn say_curbed(engine: &Engine) {
-    if let Some(why) = engine.curbed() {
+/// Prints a note where memory limits the engine.
+pub fn say_memory(engine: &Engine) {
+    if let Some(why) = engine.limited_by_memory() {
         note!("memory: {why}");
     }
 }
 
-/// The data set, of which these samples are taken, and the model at work on it; as of [`open_file`].
+/// As [`open_file`], of a model file by its path and a data set by its name.
 pub fn open(
     file: &Path,
     data: &Data,
@@ -93,8 +93,8 @@ pub fn open(
     open_file(&ModelFile::open(file)?, None, data, taken, asking, model, run)
 }
 
-/// A model at work on the data: those that are `held`, or those that are named. Samples of which each asks for one point at
-/// a time fill no more rows of a micro-batch than there are of them.
+/// The data set, `held` in memory or opened as `named`, and the model's engine. If each sample asks about one point at a time
+/// (`asking`), micro-batches have no more rows than there are samples.
 pub fn open_file(
     file: &ModelFile,
     held: Option<DataSet>,
@@ -118,7 +118,7 @@ pub fn open_file(
     Ok((data, engine))
 }
 
-/// The same engine, which knows the label that the file returns beside its scores.
+/// The engine with the label that the model file returns beside its scores, to compare predictions with.
 fn with_own_label(engine: Engine, file: &ModelFile, data: &DataSet, model: &Model) -> Result<Engine> {
     let (classes, names) = (engine.classifier().classes(), data.class_names());
     Ok(engine.comparing(OwnLabel::of(file, data.shape(), &model.preprocessing()?, classes, names)))
@@ -139,7 +139,7 @@ pub fn first(data: &DataSet, taken: Selection) -> Result<Vec<Vec<f32>>> {
     Ok(first)
 }
 
-/// The surrogate of transfer attacks. How well it does on some samples is said: a bad one is no test.
+/// The surrogate of transfer attacks. Prints its accuracy on some samples: attacks made on a bad surrogate test little.
 fn surrogate(file: &Path, data: &DataSet, settings: &Settings) -> Result<Classifier> {
     let (model, taken) = (settings.model.of_another(), settings.selection()?);
     let first = first(data, taken)?;
@@ -152,13 +152,7 @@ fn surrogate(file: &Path, data: &DataSet, settings: &Settings) -> Result<Classif
         own => own,
     };
     if kennard::data::is_rearranged(&labels, own) {
-        let problem = format!(
-            "the surrogate's file lists its classes in the order {}, the model's in the order {}; give a surrogate whose outputs \
-             are those of the model",
-            labels.join(", "),
-            own.join(", ")
-        );
-        return Err(Error::Mismatch(problem));
+        return Err(Mismatch::SurrogateClasses { other: labels, own: own.to_vec() }.into());
     }
     let engine = engine(&read, data.shape(), &first, looked, &model, &settings.run)?;
     let samples = match taken {
@@ -193,8 +187,8 @@ fn surrogate(file: &Path, data: &DataSet, settings: &Settings) -> Result<Classif
     Ok(engine.classifier().clone())
 }
 
-/// The model at work on inputs of `shape`; `first` are some of them, and `samples` says how many there are, where each
-/// asks for one point at a time. Which runtime it is on is said.
+/// The model's engine for inputs of `shape`; `first` are some of them, and `samples` says how many there are, where each
+/// asks for one point at a time. Prints a note of the runtime.
 pub fn engine(
     file: &ModelFile,
     shape: &[usize],
@@ -210,7 +204,7 @@ pub fn engine(
     let first: Vec<&[f32]> = first.iter().map(Vec::as_slice).collect();
     let engine = Engine::new(classifier, runtime, &run.options())?.for_samples(samples.unwrap_or(usize::MAX));
     let engine = engine.within(run.memory())?;
-    say_curbed(&engine);
+    say_memory(&engine);
     engine.probe(&first)
 }
 
@@ -224,6 +218,16 @@ fn fitting(data: &Data, model: &Model, file: &ModelFile) -> Result<Options> {
     };
     let channels = channels.filter(|c| CHANNELS.contains(c));
     let options = data.options(Split::Test)?;
+    if let (Some((height, width)), Some(crop)) = (size, options.resize)
+        && (height, width) != crop
+    {
+        let problem = format!(
+            "the model takes images of {height}×{width}, and the centre crop makes them {}×{}",
+            crop.0, crop.1
+        );
+        let error = Box::new(Error::Setting(problem));
+        return Err(Error::Advised { error, advice: "; leave out {centre_crop}".into() });
+    }
     let model_classes = model.preprocessing()?.class_labels(file);
     Ok(Options { resize: options.resize.or(size), channels, model_classes, ..options })
 }
@@ -231,8 +235,8 @@ fn fitting(data: &Data, model: &Model, file: &ModelFile) -> Result<Options> {
 /// How many channels images have.
 const CHANNELS: [usize; 2] = [1, 3];
 
-/// Whether the last axis of a model's images is that of the channels. Where one end alone can be, that counts and not what was
-/// `said`: images of the right size are refused with the cure.
+/// Whether the last axis of a model's images is that of the channels. If only one end of the shape can be, that decides and not
+/// the setting `said`: the engine then refuses images of the right size and advises the setting.
 fn channels_last(extents: &[Option<usize>], said: bool) -> bool {
     let few = |extent: Option<&Option<usize>>| {
         extent.copied().flatten().is_some_and(|extent| CHANNELS.contains(&extent))

@@ -9,13 +9,13 @@ use std::path::PathBuf;
 
 use crate::screen::{short, to_error};
 use crate::settings::{Data, Number};
-use crate::source::{Given, json, prepare_new, show, write_all};
-use crate::{Done, Outcome};
+use crate::source::{ModelArgs, json, prepare_new, show, write_all};
+use crate::{Done, Ended};
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    model: Given,
+    model: ModelArgs,
     #[command(flatten)]
     data: Data,
     /// The sample that the line or plane goes through, by its place in the data set
@@ -38,7 +38,7 @@ pub struct Args {
 /// Points of a drawn curve.
 const POINTS: usize = 241;
 
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> Ended {
     prepare_new(args.out.as_deref())?;
     let (engine, data) = args.model.on(&args.data, Selection::All)?;
     let scales = args.scale.iter().map(|scale| scale.0).collect();

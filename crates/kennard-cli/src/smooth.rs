@@ -13,7 +13,7 @@ use crate::progress::Gauge;
 use crate::report::{percent, percents, span};
 use crate::screen::{grouped, short};
 use crate::source::{on, prepare};
-use crate::{Done, Outcome, report, screen, setup};
+use crate::{Done, Ended, report, screen, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -30,7 +30,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> Ended {
     let smoothing = &args.smoothing;
     prepare(smoothing.out())?;
     let taken = smoothing.selection()?;
@@ -104,7 +104,7 @@ fn noise(summary: &SmoothingSummary) -> String {
     )
 }
 
-/// A share with its interval, or what it lies between.
+/// A share with its interval; while samples are pending, the bracket of the share.
 fn figures(within: &CertifiedWithin) -> [String; 2] {
     match within.certified_accuracy.zip(within.interval) {
         Some((share, interval)) => [percent(share), percents(interval)],
@@ -115,8 +115,8 @@ fn figures(within: &CertifiedWithin) -> [String; 2] {
 fn print(summary: &SmoothingSummary) {
     say!("");
     screen::model(&summary.model);
-    let part = screen::part(summary.selection, summary.shard);
-    say!("data     {}   {} samples{part}", summary.data, grouped(summary.total));
+    let samples = screen::samples(summary.total, summary.selection, summary.shard);
+    say!("data     {}   {samples}", summary.data);
     say!("noise    {}", noise(summary));
     say!("run      {}, seed {}, {:.1} s", summary.runtime, summary.seed, summary.seconds);
     say!("");
@@ -155,7 +155,7 @@ fn runtime(summary: &SmoothingSummary, directory: &Path) -> String {
     known.unwrap_or(&summary.runtime).into()
 }
 
-/// What it takes to repeat it.
+/// What is needed to repeat the run.
 fn provenance(summary: &SmoothingSummary, runtime: &str) -> Block {
     let row = |name: &str, value: &str| vec![name.to_string(), value.to_string()];
     let data = summary.data.to_string();
@@ -174,7 +174,7 @@ fn provenance(summary: &SmoothingSummary, runtime: &str) -> Block {
 /// The page.
 fn sheet(summary: &SmoothingSummary, command: Vec<String>, runtime: &str) -> Sheet {
     let goes_on = goes_on(&command);
-    // From elsewhere than the command line there are no flags.
+    // A caller in another language has no flags.
     let warnings = match command.is_empty() {
         true => summary.warnings.clone(),
         false => report::flagged(&summary.warnings),

@@ -2,19 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
+use kennard::audit::Warning;
 use kennard::data::{DataSet, Indices, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::graph::ModelFile;
 use kennard::run::write_set;
 
 use crate::command::flag;
-use crate::settings::{Data, Model, Run};
+use crate::settings::{Data, Model, Run, Taken};
 use crate::setup::Asking;
 use crate::{Error, Usage, setup};
 
 /// The model and how to run it.
 #[derive(clap::Args, Clone, Debug)]
-pub struct Given {
+pub struct ModelArgs {
     /// The model, an ONNX file
     #[arg(value_name = "MODEL")]
     pub file: PathBuf,
@@ -24,14 +25,14 @@ pub struct Given {
     run: Run,
 }
 
-impl Given {
-    /// The model at work on inputs of `shape`; `first` are some of them.
+impl ModelArgs {
+    /// The model's engine for inputs of `shape`; `first` are some of them.
     pub fn engine(&self, shape: &[usize], first: &[Vec<f32>]) -> kennard::Result<Engine> {
         let file = ModelFile::open(&self.file)?;
         Ok(said(setup::engine(&file, shape, first, None, &self.model, &self.run)?))
     }
 
-    /// How to feed the runtime.
+    /// The micro-batch and the threads.
     pub fn options(&self) -> EngineOptions {
         self.run.options()
     }
@@ -41,13 +42,33 @@ impl Given {
         self.run.seed()
     }
 
-    /// The data, of which these samples are taken, read to fit the model, and the model at work on it.
+    /// The model's engine, and the data set, read to fit the model; `taken` are the samples that are used.
     pub fn on(&self, data: &Data, taken: Selection) -> kennard::Result<(Engine, DataSet)> {
         on(&self.file, data, taken, &self.model, &self.run)
     }
 }
 
-/// The data, read to fit the model, and the model at work on it, with what a reader should know of both.
+/// The model, the data set, and which of its samples are used.
+#[derive(clap::Args)]
+pub struct Subject {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    data: Data,
+    #[command(flatten)]
+    taken: Taken,
+}
+
+impl Subject {
+    /// Which samples are used, the model's engine, and the data set.
+    pub fn open(&self) -> kennard::Result<(Selection, Engine, DataSet)> {
+        let samples = self.taken.selection(self.model.seed())?;
+        let (engine, data) = self.model.on(&self.data, samples)?;
+        Ok((samples, engine, data))
+    }
+}
+
+/// The model's engine, and the data set, read to fit the model. Prints notes on the data and warnings about the model.
 pub fn on(
     file: &Path,
     data: &Data,
@@ -60,19 +81,22 @@ pub fn on(
     Ok((said(engine), data))
 }
 
-/// Says what a reader should know of how the data were read, as far as these samples were.
+/// Prints the notes on how these samples were read.
 pub fn notes(data: &DataSet, taken: Indices) {
     for note in data.notes_of(taken) {
         note!("note: {note}");
     }
 }
 
-/// Says what a reader should know of how the model was taken.
+/// Prints the warnings about how the model was read.
 pub fn said(engine: Engine) -> Engine {
-    for warning in engine.warnings() {
-        warn!("warning ({}): {}", warning.code, warning.worded(flag));
-    }
+    engine.warnings().iter().for_each(say_warning);
     engine
+}
+
+/// Prints a warning.
+pub fn say_warning(warning: &Warning) {
+    warn!("warning ({}): {}", warning.code, warning.worded(flag));
 }
 
 /// Makes the directory of the results, where one is named, before the work and not after it.
@@ -80,7 +104,7 @@ pub fn prepare(out: Option<&Path>) -> Result<(), kennard::Error> {
     out.map_or(Ok(()), kennard::run::prepare)
 }
 
-/// The same for results that are written once, which never take the place of others.
+/// As [`prepare`], for results that are written once and never replace others.
 pub fn prepare_new(out: Option<&Path>) -> Result<(), kennard::Error> {
     out.map_or(Ok(()), kennard::run::prepare_new)
 }
@@ -103,8 +127,10 @@ pub fn with_pdfs(files: Vec<(String, Vec<u8>)>) -> kennard::Result<Vec<(String, 
     for (name, bytes) in files {
         let pdf = match name.strip_suffix(".svg") {
             Some(stem) => {
-                let svg = std::str::from_utf8(&bytes)
-                    .map_err(|error| kennard::Error::Summary(error.to_string()))?;
+                let svg = std::str::from_utf8(&bytes).map_err(|error| kennard::Error::Format {
+                    what: "the PDF of a picture",
+                    source: error.into(),
+                })?;
                 Some((format!("{stem}.pdf"), kennard::picture::pdf(svg)?))
             }
             None => None,
@@ -124,7 +150,7 @@ pub fn with_pdfs(files: Vec<(String, Vec<u8>)>) -> kennard::Result<Vec<(String, 
     Ok(files)
 }
 
-/// Says the figures on standard output: as JSON where that is asked for, else as `print` does.
+/// Prints figures on standard output: as JSON if asked for, else as `print` does.
 pub fn show<R: serde::Serialize>(report: &R, as_json: bool, print: impl FnOnce(&R)) -> Result<(), Error> {
     if as_json {
         crate::out::json(&json(report)?);
@@ -136,8 +162,7 @@ pub fn show<R: serde::Serialize>(report: &R, as_json: bool, print: impl FnOnce(&
 
 /// Pretty JSON with a line's end.
 pub fn json(value: &impl serde::Serialize) -> kennard::Result<String> {
-    let text = serde_json::to_string_pretty(value);
-    Ok(text.map_err(|error| kennard::Error::Summary(error.to_string()))? + "\n")
+    Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
 /// Refuses to write over the file that a command reads.

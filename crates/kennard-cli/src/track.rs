@@ -14,7 +14,7 @@ use crate::lab::Bench;
 use crate::report::{SAME_COMMAND, percent, percents, refuse_others, say_below, span};
 use crate::settings::{Attacks, Bounds, Data, Named, Number, Part, Settings, Threat};
 use crate::source::{show, with_pdfs, write_all};
-use crate::{Done, Outcome, Usage, screen};
+use crate::{Done, Ended, Usage, screen};
 
 /// What the title of the page ends with.
 const OVER: &str = " over its epochs";
@@ -34,7 +34,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: Args) -> Outcome {
+pub fn run(args: Args) -> Ended {
     let out = args.settings.output.out.clone().unwrap_or_else(|| args.run.join("track"));
     if args.settings.sharding.shard.is_some() {
         let message = "--shard: a tracked run has no shards, and figures over epochs are of all samples; audit checkpoints by \
@@ -50,7 +50,7 @@ pub fn run(args: Args) -> Outcome {
     refuse_others(&out, |title| title.ends_with(OVER))?;
     let Some(points) = follow(&bench, &args.run, args.every, &out, true)? else {
         crate::report::beside(&out, "")?;
-        warn!("{}: what is done is kept; the same command goes on", out.display());
+        warn!("{}: what is done is kept; the same command continues", out.display());
         return Ok(Done::Interrupted);
     };
     let (mut files, found) = track_files(&points, &format!("{}{OVER}", args.run.display()))?;
@@ -67,13 +67,13 @@ pub fn run(args: Args) -> Outcome {
     Ok(Done::Fully)
 }
 
-/// That accuracies are too high: who is meant, "the network is".
+/// The warning that accuracies are too high, as training had the samples; `whose` begins the sentence: "the network is".
 pub fn seen_in_training(whose: &str) -> Warning {
     let message = format!("{whose} trained on the samples that are examined: accuracies are too high");
     Warning::new("seen-in-training", message)
 }
 
-/// Whether the audit in a directory is of the data that a training run had; no where one of them does not say.
+/// Whether the audit in a directory is of the data that a training run had; false where one of them does not say.
 pub fn is_seen(training: &Path, audit: &Path) -> bool {
     let Ok(Some(manifest)) = TrainingManifest::read(training) else { return false };
     let TrainedOn::DataSet { data } = manifest.training.samples else { return false };

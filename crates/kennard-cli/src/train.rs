@@ -6,7 +6,7 @@ use kennard::train::{Epoch, Training, TrainingDirectory, TrainingProgress};
 
 use crate::progress::Gauge;
 use crate::recipe::Settings;
-use crate::{Done, Outcome};
+use crate::{Done, Ended};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -23,7 +23,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> Ended {
     let course = args.settings.prepare()?;
     let command = crate::command_line();
     let directory = TrainingDirectory::open(&args.out, command, &course.settings, args.resume)?;
@@ -39,7 +39,7 @@ pub fn run(args: &Args) -> Outcome {
     let done = trained.epochs.len();
     if trained.interrupted {
         let kept = if done == 1 { "1 epoch is kept".into() } else { format!("{done} epochs are kept") };
-        warn!("{}: {kept}; --resume goes on", args.out.display());
+        warn!("{}: {kept}; --resume continues", args.out.display());
         return Ok(Done::Interrupted);
     }
     let best = kennard::train::best(&trained.epochs, &course.recipe.method).map_or(0, |epoch| epoch.epoch);

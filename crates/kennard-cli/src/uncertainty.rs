@@ -12,13 +12,13 @@ use crate::packets::{Packets, failure};
 use crate::progress::Display;
 use crate::screen::{far, far_line, grouped, line, short};
 use crate::settings::Data;
-use crate::source::{Given, show};
-use crate::{Done, Outcome, screen, setup};
+use crate::source::{ModelArgs, show};
+use crate::{Done, Ended, screen, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    model: Given,
+    model: ModelArgs,
     #[command(flatten)]
     data: Data,
     #[command(flatten)]
@@ -31,7 +31,7 @@ pub struct Args {
 /// At most this many failures are shown.
 const FAILURES_SHOWN: usize = 10;
 
-pub fn run(args: Args) -> Outcome {
+pub fn run(args: Args) -> Ended {
     let packets = args.packets;
     packets.check()?;
     let (engine, data) = args.model.on(&args.data, Selection::All)?;
@@ -116,16 +116,11 @@ fn block(figures: &Figures) {
         say!("  by Markov chains where weights fail, R̂ ≤ {r_hat:.3}");
     }
     let modes = figures.modes.as_ref();
-    screen::signal(&[
-        ("excess σ_x", figures.excess_x),
-        ("excess σ_p", figures.excess_p),
-        ("along drift", modes.and_then(|m| m.drift.as_ref()).map(|mode| mode.product)),
-        ("along modes", modes.and_then(|m| m.leading.first()).map(|mode| mode.product)),
-        ("drift", figures.drift),
-        ("dispersion", figures.dispersion),
-        ("P(wrong)", figures.misclassified),
-    ]);
-    screen::unresolved(modes);
+    screen::signal(
+        [figures.excess_x, figures.excess_p],
+        modes,
+        [figures.drift, figures.dispersion, figures.misclassified],
+    );
     line("σ_x", figures.sigma_x, "");
     line("σ_p", figures.sigma_p, "");
     let bound = figures.bound.map_or(String::new(), |bound| format!("  ≥ {}", short(bound)));

@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use crate::{Done, Outcome, setup};
+use crate::{Done, Ended, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -48,7 +48,7 @@ const SLOW_CLIENT: Duration = Duration::from_secs(60);
 /// How often the server looks whether it is to end.
 const TICK: Duration = Duration::from_millis(100);
 
-pub fn run(args: &Args) -> Outcome {
+pub fn run(args: &Args) -> Ended {
     let listener = listen(args.bind.as_deref())?;
     let address = listener.local_addr()?;
     let stop = setup::stop_quietly()?;

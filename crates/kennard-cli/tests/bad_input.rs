@@ -1,79 +1,71 @@
 //! Bad input gets a message that names the file, the place and the cure, a non-zero status, and leaves
 //! earlier results alone.
 
-use std::path::{Path, PathBuf};
+mod common;
+
+use std::path::Path;
 use std::process::{Command, Output};
 
 use kennard::data::{Elements, npy, npz};
-use kennard_graph::{Builder, DType, Dim, Graph, Node, Tensor, TensorType};
+use kennard_graph::{Builder, DType, Dim, Graph, Node, Shape, Tensor, TensorType};
 
-fn fixture(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name).display().to_string()
-}
+use common::{Scratch, directory, fashion, fixture, json, kennard, root, scratch, stderr, stdout, succeeds};
 
-fn scratch(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()))
-}
-
-fn audit(model: &str, words: &[&str]) -> Output {
-    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    command.args(["audit", model, "--samples", "16", "--packet-samples", "0", "--runtime", "rten"]);
+fn command(model: &str, words: &[&str]) -> Command {
+    let mut command =
+        kennard(["audit", model, "--samples", "16", "--packet-samples", "0", "--runtime", "rten"]);
     if !words.contains(&"--data") {
-        command.args(["--data", &data]);
+        command.args(["--data", &fashion()]);
     }
     if !words.contains(&"--eps") {
         command.args(["--eps", "0.1"]);
     }
-    command.args(words).output().unwrap()
+    command.args(words);
+    command
+}
+
+fn audit(model: &str, words: &[&str]) -> Output {
+    command(model, words).output().unwrap()
 }
 
 /// Runs an audit that must fail with `status` and all of `says` in its message.
 fn refused(model: &str, words: &[&str], status: i32, says: &[&str]) {
-    let output = audit(model, words);
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(status), "{model} {words:?}: {message}");
-    for part in says {
-        assert!(message.contains(part), "{model} {words:?} does not say `{part}`: {message}");
-    }
-    assert!(!message.contains("panicked"), "{message}");
-    assert!(output.stdout.is_empty());
+    common::refused(&mut command(model, words), status, says);
 }
 
 #[test]
 fn broken_models_are_refused() {
     refused("missing.onnx", &[], 1, &["missing.onnx"]);
     let whole = std::fs::read(fixture("fashion_cnn.onnx")).unwrap();
-    let file = scratch("truncated.onnx");
+    let place = directory();
+    let file = place.at("truncated.onnx");
     std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
-    refused(&file.display().to_string(), &[], 1, &["truncated.onnx", "complete"]);
+    refused(&file, &[], 1, &["truncated.onnx", "complete"]);
     std::fs::write(&file, "a text").unwrap();
-    refused(&file.display().to_string(), &[], 1, &["truncated.onnx", "ONNX"]);
-    std::fs::remove_file(file).unwrap();
-}
-
-fn changed(name: &str, change: impl FnOnce(&mut Graph)) -> String {
-    let mut graph = Graph::load(fixture("fashion_mlp.onnx")).unwrap();
-    change(&mut graph);
-    let file = scratch(name);
-    graph.save(&file).unwrap();
-    file.display().to_string()
+    refused(&file, &[], 1, &["truncated.onnx", "ONNX"]);
 }
 
 #[test]
 fn models_that_are_no_classifiers_are_refused() {
-    let two = changed("two.onnx", |graph| {
+    let place = directory();
+    let changed = |name: &str, change: &dyn Fn(&mut Graph)| {
+        let mut graph = Graph::load(fixture("fashion_mlp.onnx")).unwrap();
+        change(&mut graph);
+        graph.save(place.join(name)).unwrap();
+        place.at(name)
+    };
+    let two = changed("two.onnx", &|graph| {
         let mut second = graph.inputs[0].clone();
         second.name = "second".into();
         graph.inputs.push(second);
     });
     refused(&two, &[], 1, &["one input", "second"]);
-    let nan = changed("nan.onnx", |graph| {
+    let nan = changed("nan.onnx", &|graph| {
         let weight = graph.constants.values_mut().find(|t| t.dtype().is_float()).unwrap();
         *weight = Tensor::full(weight.shape(), f64::NAN, weight.dtype());
     });
     refused(&nan, &[], 1, &["NaN"]);
-    let unknown = changed("unknown.onnx", |graph| {
+    let unknown = changed("unknown.onnx", &|graph| {
         let last = graph.nodes.last_mut().unwrap();
         let logits = std::mem::replace(&mut last.outputs[0], "before".into());
         let node = Node {
@@ -86,7 +78,7 @@ fn models_that_are_no_classifiers_are_refused() {
         graph.nodes.push(node);
     });
     refused(&unknown, &[], 1, &["Frobnicate"]);
-    let labels = changed("labels.onnx", |graph| {
+    let labels = changed("labels.onnx", &|graph| {
         let last = graph.nodes.last_mut().unwrap();
         let logits = std::mem::replace(&mut last.outputs[0], "before".into());
         graph.nodes.push(Node {
@@ -97,8 +89,7 @@ fn models_that_are_no_classifiers_are_refused() {
             ..Node::default()
         });
         let output = &mut graph.outputs[0].ty;
-        (output.dtype, output.shape) =
-            (kennard_graph::DType::I64, kennard_graph::Shape(vec![kennard_graph::Dim::BATCH]));
+        (output.dtype, output.shape) = (DType::I64, Shape(vec![Dim::BATCH]));
     });
     refused(&labels, &[], 1, &["labels", "no scores", "logits"]);
     for words in [
@@ -106,13 +97,9 @@ fn models_that_are_no_classifiers_are_refused() {
         &["inspect", &labels],
         &["inspect", &labels, "--json"],
     ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_kennard")).args(words).output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said);
+        let output = kennard(words).output().unwrap();
+        let said = stdout(&output) + &stderr(&output);
         assert!(said.contains("no scores") && !said.contains("every operator"), "{words:?}: {said}");
-    }
-    for file in [two, nan, unknown, labels] {
-        std::fs::remove_file(file).unwrap();
     }
 }
 
@@ -135,22 +122,17 @@ fn impossible_settings_are_refused() {
     refused(&model, &["--mean", "0.5", "--std", "inf"], 1, &["a standard deviation is inf"]);
     // What would do nothing is said to.
     refused(&model, &["--mean", "0.5"], 1, &["std is missing"]);
-    let config = scratch("mean.toml");
+    let place = directory();
+    let (config, radii) = (place.at("mean.toml"), place.at("radii.txt"));
     std::fs::write(&config, "std = [0.5]").unwrap();
-    let config = config.display().to_string();
     refused(&model, &["--config", &config], 1, &["mean is missing"]);
     assert!(audit(&model, &["--config", &config, "--mean", "0.5"]).status.success());
     refused(&model, &["--temperature", "2"], 1, &["there are to be none"]);
     refused(&model, &["--centre-crop", "20"], 1, &["no encoded images", "centre crop"]);
-    let radii = scratch("radii.txt");
     std::fs::write(&radii, "0.02\n".repeat(784)).unwrap();
-    let radii = radii.display().to_string();
     let words = ["--eps-per-feature", &radii, "--attack", "pgd", "--steps", "3"];
     refused(&model, &[&words[..], &["--step-size", "0.02"]].concat(), 1, &["one size", "--step-size"]);
     assert!(audit(&model, &words).status.success());
-    for file in [config, radii] {
-        std::fs::remove_file(file).unwrap();
-    }
     refused(&model, &["--transfer", "/nowhere.onnx"], 1, &["/nowhere.onnx"]);
     let other = ["28", "kennard: --transfer ", "plane_moons.onnx: the data has samples"];
     refused(&model, &["--transfer", &fixture("plane_moons.onnx")], 1, &other);
@@ -167,40 +149,38 @@ fn transfers_are_listed_and_resumed_with_their_own_surrogate() {
         audit(&model, &[&words[..], &["--resume"]].concat())
     };
     let first = with("fashion_cnn.onnx");
-    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
-    assert!(String::from_utf8_lossy(&first.stderr).contains("of 16 samples classified correctly"));
-    let screen = String::from_utf8_lossy(&first.stdout).into_owned();
+    assert!(first.status.success(), "{}", stderr(&first));
+    assert!(stderr(&first).contains("of 16 samples classified correctly"));
+    let screen = stdout(&first);
     assert!(screen.contains("transfer-apgd-ce ") && screen.contains("transfer-apgd-t "), "{screen}");
     let other = with("fashion_pool.onnx");
     assert_eq!(other.status.code(), Some(1));
-    let message = String::from_utf8_lossy(&other.stderr).into_owned();
+    let message = stderr(&other);
     assert!(message.contains("other settings") && message.contains("surrogate"), "{message}");
-    std::fs::remove_dir_all(out).unwrap();
 }
 
-/// Four images of one value, with a label each, as an argument of `--data`.
-fn images(name: &str, shape: &[usize], value: f32, label: i64) -> String {
-    let (x, y) = (scratch(&format!("{name}-x.npy")), scratch(&format!("{name}-y.npy")));
+/// Four images of one value, with a label each, as an argument of `--data`; their files are in a directory.
+fn images(shape: &[usize], value: f32, label: i64) -> (Scratch, String) {
+    let place = directory();
+    let [x, y] = ["x.npy", "y.npy"].map(|name| place.at(name));
     std::fs::write(&x, npy(shape, vec![value; 4 * shape.iter().product::<usize>()].as_slice())).unwrap();
     std::fs::write(&y, npy(&[], [label; 4].as_slice())).unwrap();
-    format!("npz:{},{}", x.display(), y.display())
+    (place, format!("npz:{x},{y}"))
 }
 
 #[test]
 fn data_that_does_not_fit_is_refused() {
     let model = fixture("fashion_mlp.onnx");
-    let wide = images("wide", &[3, 32, 32], 0.5, 0);
+    let (_wide, wide) = images(&[3, 32, 32], 0.5, 0);
     refused(&model, &["--data", &wide], 1, &["[3, 32, 32]", "28"]);
-    let bright = images("bright", &[1, 28, 28], 200.0, 0);
+    let (_bright, bright) = images(&[1, 28, 28], 200.0, 0);
     refused(&model, &["--data", &bright], 1, &["200", "--bounds"]);
-    let labelled = images("labelled", &[1, 28, 28], 0.5, 10);
+    let (place, labelled) = images(&[1, 28, 28], 0.5, 10);
     refused(&model, &["--data", &labelled], 1, &["label 10", "10 classes", "--classes FILE"]);
     // Labels from 1 on have the classes of a list of their numbers.
-    let list = scratch("numbers.txt");
+    let list = place.at("numbers.txt");
     std::fs::write(&list, (1..=10).map(|label| format!("{label}\n")).collect::<String>()).unwrap();
-    let listed = audit(&model, &["--data", &labelled, "--classes", &list.display().to_string()]);
-    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
-    std::fs::remove_file(list).unwrap();
+    succeeds(&mut command(&model, &["--data", &labelled, "--classes", &list]));
 }
 
 /// What was refused at its first sample leaves its directory to the run of mended data, or mended settings.
@@ -210,7 +190,7 @@ fn a_refused_run_does_not_occupy_its_directory() {
     let out = scratch("refused");
     let place = out.display().to_string();
     let is_empty = || std::fs::read_dir(&out).unwrap().next().is_none();
-    let bright = images("bright-once", &[1, 28, 28], 200.0, 0);
+    let (_bright, bright) = images(&[1, 28, 28], 200.0, 0);
     refused(&model, &["--data", &bright, "--out", &place], 1, &["200", "--bounds"]);
     assert!(is_empty());
 
@@ -227,19 +207,16 @@ fn a_refused_run_does_not_occupy_its_directory() {
         ]);
         std::fs::write(&file, arrays.unwrap()).unwrap();
         let data = format!("npz:{}", file.display());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-        command.args(["audit", &model, "--data", &data, "--boxes", "--attack", "fgsm"]);
+        let mut command = kennard(["audit", &model, "--data", &data, "--boxes", "--attack", "fgsm"]);
         command.args(["--packet-samples", "0", "--runtime", "rten", "--json", "--out", &place]);
         let output = command.output().unwrap();
-        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+        (output.status.success(), stderr(&output))
     };
     let (done, said) = audited(0.375);
     assert!(!done && said.contains("sample 1 lies outside its own box"), "{said}");
     assert!(is_empty());
     let (done, said) = audited(0.75);
     assert!(done, "{said}");
-    std::fs::remove_dir_all(&out).unwrap();
-    std::fs::remove_file(&file).unwrap();
 }
 
 /// What is wrong with boxes is said of the array that it is in.
@@ -258,11 +235,10 @@ fn boxes_are_refused_by_the_names_of_their_arrays() {
         ]);
         std::fs::write(&file, arrays.unwrap()).unwrap();
         let data = format!("npz:{}", file.display());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-        command.args(["audit", &model, "--data", &data, "--boxes", "--attack", "fgsm"]);
+        let mut command = kennard(["audit", &model, "--data", &data, "--boxes", "--attack", "fgsm"]);
         let output = command.args(["--packet-samples", "0", "--runtime", "rten"]).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        stderr(&output)
     };
     let low = both(0.25);
     let shaped = said(low.as_slice().into(), &[28, 28]);
@@ -279,7 +255,6 @@ fn boxes_are_refused_by_the_names_of_their_arrays() {
     let says =
         "boxes.npz: sample 1 lies outside its own box: element 3 is 0.5, outside [0.625, 0.75]; repair lower";
     assert!(outside.contains(says), "{outside}");
-    std::fs::remove_file(&file).unwrap();
 }
 
 /// A run that met a bad sample late keeps those before. Mended data are other data: nothing goes on with what was kept.
@@ -293,11 +268,10 @@ fn what_is_kept_is_not_mixed_with_mended_data() {
         x[COUNT * 784 - 1] = last;
         let arrays = npz(&[("x", &[1, 28, 28], x.as_slice().into()), ("y", &[], y.as_slice().into())]);
         std::fs::write(&file, arrays.unwrap()).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-        command.args(["audit", &model, "--data", &data, "--eps", "0.1", "--attack", "fgsm"]);
+        let mut command = kennard(["audit", &model, "--data", &data, "--eps", "0.1", "--attack", "fgsm"]);
         command.args(["--packet-samples", "0", "--runtime", "rten", "--threads", "1", "--json"]);
         let output = command.args(["--out", &place]).args(more).output().unwrap();
-        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+        (output.status.success(), stderr(&output))
     };
     let (done, said) = audited(200.0, &[]);
     assert!(!done && said.contains("200"), "{said}");
@@ -312,8 +286,6 @@ fn what_is_kept_is_not_mixed_with_mended_data() {
     ["manifest.json", "journal.jsonl"].iter().for_each(|name| std::fs::remove_file(out.join(name)).unwrap());
     let (done, said) = audited(1.0, &[]);
     assert!(done, "{said}");
-    std::fs::remove_dir_all(&out).unwrap();
-    std::fs::remove_file(&file).unwrap();
 }
 
 /// A model of images whose every answer is the first of two classes.
@@ -329,10 +301,10 @@ fn image_model(folder: &Path, name: &str, takes: [usize; 3]) -> String {
 }
 
 /// A folder of images of two sizes, and models of them.
-fn photos() -> tempfile::TempDir {
-    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kennard-data/src/fixtures");
-    let folder = place.path().join("photos/ant");
+fn photos() -> Scratch {
+    let place = directory();
+    let fixtures = root().join("crates/kennard-data/src/fixtures");
+    let folder = place.join("photos/ant");
     std::fs::create_dir_all(&folder).unwrap();
     for (i, photo) in ["photo_16x16.bmp", "photo.png", "photo_16x16.bmp", "photo.png"].iter().enumerate() {
         std::fs::copy(fixtures.join(photo), folder.join(format!("{i}-{photo}"))).unwrap();
@@ -345,39 +317,47 @@ fn photos() -> tempfile::TempDir {
 #[test]
 fn channels_on_the_other_side_are_named() {
     let place = photos();
-    let data = format!("folder:{}", place.path().join("photos").display());
-    let last = image_model(place.path(), "last.onnx", [12, 16, 3]);
-    let first = image_model(place.path(), "first.onnx", [3, 12, 16]);
+    let data = format!("folder:{}", place.at("photos"));
+    let last = image_model(&place, "last.onnx", [12, 16, 3]);
+    let first = image_model(&place, "first.onnx", [3, 12, 16]);
     let forgotten = ["samples of shape [3, 12, 16]", "the model takes channels last: add --nhwc"];
     refused(&last, &["--data", &data], 1, &forgotten);
     let superfluous = ["the images are [3, 12, 16]", "it takes channels first: leave out --nhwc"];
     refused(&first, &["--data", &data, "--nhwc"], 1, &superfluous);
     for (model, more) in [(&last, &["--nhwc"][..]), (&first, &[][..])] {
-        let output = audit(model, &[&["--data", &data, "--attack", "none"][..], more].concat());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        succeeds(&mut command(model, &[&["--data", &data, "--attack", "none"][..], more].concat()));
     }
+}
+
+/// Of a model that takes one size, a crop of another is what is wrong, not the data.
+#[test]
+fn crops_that_the_model_does_not_take_are_named() {
+    let place = photos();
+    let data = format!("folder:{}", place.at("photos"));
+    let model = image_model(&place, "model.onnx", [3, 16, 16]);
+    let cure = ["the model takes images of 16×16", "makes them 8×8", "leave out --centre-crop"];
+    refused(&model, &["--data", &data, "--crop", "8"], 1, &cure);
+    refused(&model, &["--data", &data, "--crop", "0"], 1, &["must be at least 1 pixel wide"]);
+    let same = ["--data", &data, "--crop", "16", "--attack", "none"];
+    succeeds(&mut command(&model, &same));
 }
 
 /// What kind of outputs a model has is seen from samples that nobody asked for too, as far as they can be read.
 #[test]
 fn images_that_are_not_asked_for_are_no_matter() {
     let place = photos();
-    let data = format!("folder:{}", place.path().join("photos").display());
-    let model = image_model(place.path(), "model.onnx", [3, 16, 16]);
-    std::fs::write(place.path().join("photos/ant/3-photo.png"), "no image").unwrap();
+    let data = format!("folder:{}", place.at("photos"));
+    let model = image_model(&place, "model.onnx", [3, 16, 16]);
+    std::fs::write(place.join("photos/ant/3-photo.png"), "no image").unwrap();
     let audited = |count: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-        command.args(["audit", &model, "--data", &data, "--first", count, "--eps", "0.1"]);
+        let mut command = kennard(["audit", &model, "--data", &data, "--first", count, "--eps", "0.1"]);
         command.args(["--attack", "none", "--packet-samples", "0", "--runtime", "rten", "--json"]);
-        command.output().unwrap()
+        command
     };
-    let output = audited("2");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let notes = summary["data"]["notes"].to_string();
+    let notes = json(&mut audited("2"))["data"]["notes"].to_string();
     assert!(notes.contains("resized to 16×16; 1 of the 2 images streamed so far"), "{notes}");
-    let output = audited("4");
-    let message = String::from_utf8_lossy(&output.stderr);
+    let output = audited("4").output().unwrap();
+    let message = stderr(&output);
     assert!(!output.status.success() && message.contains("3-photo.png"), "{message}");
 }
 
@@ -385,31 +365,27 @@ fn images_that_are_not_asked_for_are_no_matter() {
 #[test]
 fn a_damaged_first_image_and_late_ones_are_no_matter() {
     let place = photos();
-    let data = format!("folder:{}", place.path().join("photos").display());
-    let model = image_model(place.path(), "model.onnx", [3, 16, 16]);
+    let data = format!("folder:{}", place.at("photos"));
+    let model = image_model(&place, "model.onnx", [3, 16, 16]);
     let ran = |words: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-        command.args(words).args(["--data", &data, "--runtime", "rten"]);
-        let output = command.output().unwrap();
-        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+        let output = kennard(words).args(["--data", &data, "--runtime", "rten"]).output().unwrap();
+        (output.status.success(), stderr(&output))
     };
     for i in 4..12 {
-        let photo = place.path().join("photos/ant/3-photo.png");
-        std::fs::copy(photo, place.path().join(format!("photos/ant/a{i:02}-photo.png"))).unwrap();
+        let photo = place.join("photos/ant/3-photo.png");
+        std::fs::copy(photo, place.join(format!("photos/ant/a{i:02}-photo.png"))).unwrap();
     }
-    std::fs::write(place.path().join("photos/ant/a11-photo.png"), "no image").unwrap();
+    std::fs::write(place.join("photos/ant/a11-photo.png"), "no image").unwrap();
     let packets =
         ["uncertainty", &model, "--scale", "0.1", "--draws", "200", "--max-draws", "200", "--accept-few"];
     let (_, said) = ran(&[&packets[..], &["--first", "2"]].concat());
     assert!(!said.contains("a11-photo.png"), "{said}");
 
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    command.args(["probe", &model, "--data", &data, "--first", "2", "--runtime", "rten", "--json"]);
-    let output = command.output().unwrap();
-    let notes = String::from_utf8_lossy(&output.stdout).into_owned();
+    let words = ["probe", &model, "--data", &data, "--first", "2", "--runtime", "rten", "--json"];
+    let notes = stdout(&succeeds(&mut kennard(words)));
     assert!(notes.contains("1 of the 2 images streamed so far"), "{notes}");
 
-    std::fs::write(place.path().join("photos/ant/0-photo_16x16.bmp"), "no image").unwrap();
+    std::fs::write(place.join("photos/ant/0-photo_16x16.bmp"), "no image").unwrap();
     let (done, said) = ran(&["probe", &model, "--first", "1"]);
     assert!(!done && said.contains("0-photo_16x16.bmp"), "{said}");
 }
@@ -422,14 +398,13 @@ fn train<'a>(data: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 /// Every command that keeps to bounds refuses data that lie outside, with the cure: clipped, they would be other data.
 #[test]
 fn data_outside_the_bounds_are_refused_by_every_command() {
-    let directory = scratch("bounds");
-    std::fs::create_dir_all(&directory).unwrap();
-    let [x, y] = ["x.npy", "y.npy"].map(|name| directory.join(name));
+    let directory = directory();
+    let at = |name: &str| directory.at(name);
+    let [x, y] = ["x.npy", "y.npy"].map(at);
     let values: Vec<f32> = (0..60 * 784).map(|i| (i % 200) as f32).collect();
     std::fs::write(&x, npy(&[1, 28, 28], values.as_slice())).unwrap();
     std::fs::write(&y, npy(&[], (0..60).map(|i| i % 10).collect::<Vec<i64>>().as_slice())).unwrap();
-    let data = format!("npz:{},{}", x.display(), y.display());
-    let at = |name: &str| directory.join(name).display().to_string();
+    let data = format!("npz:{x},{y}");
     std::fs::create_dir_all(directory.join("epochs")).unwrap();
     std::fs::copy(fixture("fashion_mlp.onnx"), directory.join("epochs/epoch-1.onnx")).unwrap();
     let sweep = |name: &str, train: &str, eps: &str| {
@@ -456,14 +431,9 @@ fn data_outside_the_bounds_are_refused_by_every_command() {
         &["uncertainty", &cnn, "--data", &data, "--packet", "box"],
     ];
     for words in commands {
-        let output = Command::new(env!("CARGO_BIN_EXE_kennard")).args(words).output().unwrap();
-        let message = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{words:?}: {message}");
-        for part in ["has the value", "outside the input bounds 0 to 1", "--bounds"] {
-            assert!(message.contains(part), "{words:?} does not say `{part}`: {message}");
-        }
+        let says = ["has the value", "outside the input bounds 0 to 1", "--bounds"];
+        common::refused(&mut kennard(words), 1, &says);
     }
-    std::fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]
@@ -475,15 +445,12 @@ fn a_failed_run_leaves_earlier_results_alone() {
     let before = read();
     refused(&fixture("fashion_mlp.onnx"), &["--out", &directory, "--eps", "8"], 1, &["epsilon"]);
     assert_eq!(read(), before);
-    std::fs::remove_dir_all(out).unwrap();
 }
 
 /// `--json` prints the summary and nothing else.
 #[test]
 fn json_is_all_there_is_on_standard_output() {
-    let output = audit(&fixture("fashion_mlp.onnx"), &["--json"]);
-    assert!(output.status.success());
-    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let summary = json(&mut command(&fixture("fashion_mlp.onnx"), &["--json"]));
     assert_eq!(summary["samples"], 16);
 }
 
@@ -491,6 +458,8 @@ fn json_is_all_there_is_on_standard_output() {
 #[test]
 fn attacks_that_do_nothing_are_refused() {
     let model = fixture("fashion_mlp.onnx");
+    let place = directory();
+    let file = place.at("nothing.toml");
     for (option, value, attack) in [
         ("--restarts", "0", "pgd"),
         ("--steps", "0", "pgd"),
@@ -507,25 +476,23 @@ fn attacks_that_do_nothing_are_refused() {
         let words = [format!("{option}={value}"), "--attack".into(), attack.into()];
         refused(&model, &words.each_ref().map(String::as_str), 1, &[name]);
         if option != "--budget" && value != "3" {
-            let file = scratch("nothing.toml");
             let key = option.trim_start_matches("--");
             let text = format!("attack = [{{ name = \"{attack}\", {key} = \"{value}\" }}]");
             std::fs::write(&file, text).unwrap();
-            refused(&model, &["--config", &file.display().to_string()], 1, &[key]);
+            refused(&model, &["--config", &file], 1, &[key]);
         }
     }
-    let file = scratch("nan.toml");
     std::fs::write(&file, "attack = [{ name = \"pgd\", step-size = nan }]").unwrap();
-    refused(&model, &["--config", &file.display().to_string()], 1, &["step-size", "finite"]);
+    refused(&model, &["--config", &file], 1, &["step-size", "finite"]);
     std::fs::write(&file, "attack = [\"autoattack\", \"pgd\"]").unwrap();
-    refused(&model, &["--config", &file.display().to_string()], 1, &["autoattack", "alone"]);
+    refused(&model, &["--config", &file], 1, &["autoattack", "alone"]);
 }
 
 #[test]
 fn autoattack_is_the_standard_version() {
     let names = |words: &[&str]| {
-        let output = audit(&fixture("fashion_mlp.onnx"), &[words, &["--json", "--eps", "0.5"]].concat());
-        let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let words = [words, &["--json", "--eps", "0.5"]].concat();
+        let summary = json(&mut command(&fixture("fashion_mlp.onnx"), &words));
         let attacks = summary["attacks"].as_array().unwrap().iter();
         (
             attacks.map(|a| a["name"].as_str().unwrap().to_string()).collect::<Vec<_>>(),
@@ -537,7 +504,6 @@ fn autoattack_is_the_standard_version() {
     let expected = ["apgd-ce", "apgd-t", "fab-t", "square"].map(String::from).to_vec();
     assert_eq!(names(&["--attack", "autoattack"]), (expected.clone(), true.into()));
     assert_eq!(names(&["--config", &file.display().to_string()]), (expected, true.into()));
-    std::fs::remove_file(file).unwrap();
 }
 
 /// The lower end of the interval decides: of 16 samples none can surely be right in 99 %. A figure that the audit
@@ -552,7 +518,7 @@ fn requirements_decide_the_status() {
     assert_eq!(summary["requirements"][0]["holds"], true);
     assert_eq!(summary["requirements"][1]["holds"], false);
     assert_eq!(summary["requirements"][1]["low"], low);
-    let message = String::from_utf8_lossy(&short.stderr).into_owned();
+    let message = stderr(&short);
     let low = (low * 1e4).floor() / 1e4;
     assert!(
         message.contains(&format!(
@@ -568,11 +534,7 @@ fn requirements_decide_the_status() {
 
 #[test]
 fn the_screen_speaks_of_what_was_run() {
-    let screen = |words: &[&str]| {
-        let output = audit(&fixture("fashion_mlp.onnx"), words);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    };
+    let screen = |words: &[&str]| stdout(&succeeds(&mut command(&fixture("fashion_mlp.onnx"), words)));
     let quick = screen(&["--eps", "8/255"]);
     for part in [
         "linf ≤ 8/255",

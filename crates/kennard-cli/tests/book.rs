@@ -1,14 +1,14 @@
 //! The commands of the book and of the README are true: every block marked `sh,run` runs in a directory that has
 //! `fixtures/` in it and nothing else, and links lead somewhere.
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
+use common::{PROGRAM, directory, root};
 
 /// The book's pages, and the README.
 fn pages() -> Vec<PathBuf> {
@@ -37,11 +37,11 @@ fn blocks(text: &str) -> Vec<String> {
 /// Runs a page's commands one after the other; how many blocks there are.
 #[cfg(unix)]
 fn run(page: &Path) -> usize {
-    let program = Path::new(env!("CARGO_BIN_EXE_kennard"));
-    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let program = Path::new(PROGRAM).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let place = directory();
     let fixtures = root().join("fixtures").canonicalize().unwrap();
-    std::os::unix::fs::symlink(fixtures, place.path().join("fixtures")).unwrap();
+    std::os::unix::fs::symlink(fixtures, place.join("fixtures")).unwrap();
     let blocks = blocks(&std::fs::read_to_string(page).unwrap());
     for block in &blocks {
         let mut shell = Command::new("bash");

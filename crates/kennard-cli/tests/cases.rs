@@ -1,50 +1,38 @@
 //! Files that went wrong with earlier versions, each with what is right for it: `cases` among the shared files, whose
 //! README says where the right figures are from. On both runtimes, where ONNX Runtime is there.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod common;
 
-use kennard_runtime::{Choice, Runtime};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
 use serde_json::Value;
+
+use common::{PROGRAM, kennard, runtimes, scratch, shared, stderr};
 
 /// The directory of the cases, and the runtimes to try; nothing where the files are not there.
 fn cases() -> Option<(PathBuf, Vec<&'static str>)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let shared = std::env::var_os("KENNARD_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
-    let cases = shared.join("cases");
+    let cases = shared().join("cases");
     if !cases.join("base.onnx").exists() {
         println!("skipped: the shared cases are not there");
         return None;
     }
-    let mut runtimes = vec!["rten"];
-    match Runtime::open(Choice::OnnxRuntime) {
-        Ok(_) => runtimes.push("onnxruntime"),
-        Err(_) => println!("skipped on ONNX Runtime: it is not installed"),
-    }
-    Some((cases, runtimes))
+    Some((cases, runtimes()))
 }
 
-fn audit(cases: &Path, runtime: &str, model: &str, data: &str, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    command.arg("audit").arg(cases.join(model)).args(["--data", data, "--runtime", runtime]).args(words);
-    command.args(["--eps", "0.02", "--packet-samples", "0", "--json"]).current_dir(cases).output().unwrap()
+fn audit(cases: &Path, runtime: &str, model: &str, data: &str, words: &[&str]) -> Command {
+    let mut command = kennard(["audit", model, "--data", data, "--runtime", runtime]);
+    command.args(words).args(["--eps", "0.02", "--packet-samples", "0", "--json"]).current_dir(cases);
+    command
 }
 
 /// The summary of an audit that must succeed.
 fn summary(cases: &Path, runtime: &str, model: &str, data: &str, words: &[&str]) -> Value {
-    let output = audit(cases, runtime, model, data, words);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{model} {words:?} on {runtime}: {said}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    common::json(&mut audit(cases, runtime, model, data, words))
 }
 
 fn refused(cases: &Path, runtime: &str, model: &str, data: &str, words: &[&str], says: &[&str]) {
-    let output = audit(cases, runtime, model, data, words);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{model} on {runtime}: {said}");
-    for part in says {
-        assert!(said.contains(part), "{model} on {runtime} does not say `{part}`: {said}");
-    }
+    common::refused(&mut audit(cases, runtime, model, data, words), 1, says);
 }
 
 fn shares(summary: &Value) -> (f64, f64) {
@@ -98,15 +86,13 @@ fn a_model_is_judged_in_its_own_types() {
         }
         let conv3d = summary(&cases, runtime, "op_conv3d_ts.onnx", "npz:op_conv3d.npz", &[]);
         assert_eq!(shares(&conv3d).0, 1.0, "{runtime}");
-        let out =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cases-ci-{runtime}-{}", std::process::id()));
+        let out = scratch("ci");
         let words = ["--attack", "none", "--out", out.to_str().unwrap()];
         summary(&cases, runtime, "ci_1.onnx", "npz:ci.npz", &words);
         let run = kennard::audit::FinishedRun::open(&out).unwrap();
         // ONNX Runtime's figure for the sample alone. In a batch the range of the activations, and so the figure, is
         // another, 28 216: a sample's figures must not depend on its company.
         assert_eq!(run.outcome.records[0].margin, 30_082.0, "{runtime}");
-        std::fs::remove_dir_all(&out).unwrap();
     }
 }
 
@@ -141,28 +127,10 @@ fn bombs_do_not_go_off() {
         for bomb in &bombs {
             let mut shell = Command::new("sh");
             let limits = "ulimit -v 4194304; ulimit -t 60; exec \"$@\"";
-            shell.args([
-                "-c",
-                limits,
-                "sh",
-                env!("CARGO_BIN_EXE_kennard"),
-                "audit",
-                bomb,
-                "--runtime",
-                runtime,
-            ]);
-            shell.args([
-                "--data",
-                "mnist:../data/mnist",
-                "--samples",
-                "5",
-                "--eps",
-                "0.02",
-                "--packet-samples",
-                "0",
-            ]);
+            shell.args(["-c", limits, "sh", PROGRAM, "audit", bomb, "--runtime", runtime, "--samples", "5"]);
+            shell.args(["--data", "mnist:../data/mnist", "--eps", "0.02", "--packet-samples", "0"]);
             let output = shell.current_dir(&cases).output().unwrap();
-            let said = String::from_utf8_lossy(&output.stderr);
+            let said = stderr(&output);
             assert!([Some(0), Some(1)].contains(&output.status.code()), "{bomb} on {runtime}: {said}");
             assert!(!said.contains("panicked"), "{bomb} on {runtime}: {said}");
         }

@@ -1,33 +1,25 @@
 //! The command `kennard certify`, and `audit --certify`: bounds before attacks.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod common;
+
+use std::path::Path;
+use std::process::Command;
 
 use kennard_graph::ndarray::{ArrayD, IxDyn};
 use kennard_graph::{Builder, DType, Dim, Graph, Tensor, TensorType};
 use serde_json::Value;
 
-fn fixture(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name).display().to_string()
-}
+use common::{directory, fashion, fixture, json, read_json, refused, scratch, stderr, stdout, succeeds};
 
-fn scratch(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-certify-{name}", std::process::id()))
-}
-
-fn kennard(command: &str, model: &str, words: &[&str]) -> Output {
-    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
-    let mut program = Command::new(env!("CARGO_BIN_EXE_kennard"));
+fn kennard(command: &str, model: &str, words: &[&str]) -> Command {
+    let mut program = common::kennard([command, model, "--data", &fashion(), "--runtime", "rten"]);
+    program.args(words);
     program
-        .args([command, &fixture(model), "--data", &data, "--runtime", "rten"])
-        .args(words)
-        .output()
-        .unwrap()
 }
 
-fn json(output: &Output) -> Value {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+/// A command on `MODEL`.
+fn on(command: &str, words: &[&str]) -> Command {
+    kennard(command, &fixture(MODEL), words)
 }
 
 fn text(path: &Path) -> String {
@@ -57,8 +49,7 @@ fn without_seconds(mut value: Value) -> Value {
 #[test]
 fn bounds_come_before_attacks() {
     let (alone, with) = (scratch("alone"), scratch("with"));
-    let certified =
-        json(&kennard("certify", MODEL, &[&SAMPLES[..], &["--json", "-o", &text(&alone)]].concat()));
+    let certified = json(&mut on("certify", &[&SAMPLES[..], &["--json", "-o", &text(&alone)]].concat()));
     let count = certified["certified"]["certified"].as_u64().unwrap();
     let correct = certified["clean"]["correct"].as_u64().unwrap();
     assert!(0 < count && count < correct, "{certified}");
@@ -66,10 +57,10 @@ fn bounds_come_before_attacks() {
     assert!(certified["robust"].is_null() && certified["complete"] == true);
 
     let attack = ["--attack", "pgd", "--steps", "20", "--packet-samples", "0", "--json"];
-    let plain = json(&kennard("audit", MODEL, &[&SAMPLES[..], &attack].concat()));
+    let plain = json(&mut on("audit", &[&SAMPLES[..], &attack].concat()));
     let place = text(&with);
     let words = [&SAMPLES[..], &attack, &["--certify", "true", "-o", &place]].concat();
-    let both = json(&kennard("audit", MODEL, &words));
+    let both = json(&mut on("audit", &words));
     assert_eq!(without_seconds(both["certified"].clone()), without_seconds(certified["certified"].clone()));
     assert_eq!(both["robust"], plain["robust"]);
     let passes = |found: &Value| found["attacks"][0]["backwards"].as_u64().unwrap();
@@ -78,7 +69,7 @@ fn bounds_come_before_attacks() {
     assert_eq!(both["undecided"].as_u64().unwrap(), robust - count);
 
     // Every certified sample is attacked with the whole budget, and none breaks.
-    let full = json(&kennard("audit", MODEL, &[&SAMPLES[..], &attack, &["--certify", "--full"]].concat()));
+    let full = json(&mut on("audit", &[&SAMPLES[..], &attack, &["--certify", "--full"]].concat()));
     assert_eq!(
         (&full["certified"]["contradicted"], &full["certified"]["certified"]),
         (&Value::Array(vec![]), &count.into())
@@ -87,7 +78,7 @@ fn bounds_come_before_attacks() {
 
     let shown: Vec<&str> =
         words[..words.len() - 2].iter().filter(|word| **word != "--json").copied().collect();
-    let screen = String::from_utf8(kennard("audit", MODEL, &shown).stdout).unwrap();
+    let screen = stdout(&succeeds(&mut on("audit", &shown)));
     assert!(screen.contains("≤ robust accuracy on these samples ≤"), "{screen}");
     assert!(screen.contains("proved of the network in real arithmetic"), "{screen}");
     let in_floats = certified["certified"]["in_floats"].as_u64().unwrap();
@@ -96,29 +87,21 @@ fn bounds_come_before_attacks() {
         format!("certified also for float32 arithmetic in any order of summation: {in_floats} of {count}");
     assert!(screen.contains(&said), "{screen}");
 
-    let parts: Vec<String> = ["1/2", "2/2"]
-        .map(|shard| {
-            let part = text(&scratch(&shard.replace('/', "-")));
-            let threads = if shard == "1/2" { "1" } else { "3" };
-            let words =
-                [&SAMPLES[..], &attack, &["--certify", "--shard", shard, "--threads", threads, "-o", &part]]
-                    .concat();
-            json(&kennard("audit", MODEL, &words));
-            part
-        })
-        .into();
+    let place = directory();
+    let parts = [("1/2", "1"), ("2/2", "3")].map(|(shard, threads)| {
+        let part = place.at(&shard.replace('/', "-"));
+        let own = ["--certify", "--shard", shard, "--threads", threads, "-o", &part];
+        json(&mut on("audit", &[&SAMPLES[..], &attack, &own].concat()));
+        part
+    });
     let merged = scratch("merged");
-    let mut merge = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    let together =
-        json(&merge.arg("merge").args(&parts).args(["--json", "-o", &text(&merged)]).output().unwrap());
+    let mut merge = common::kennard(["merge", "--json"]);
+    let together = json(merge.args(&parts).arg("-o").arg(&merged));
     assert_eq!(without_seconds(together["certified"].clone()), without_seconds(both["certified"].clone()));
     let samples = |path: &Path| std::fs::read(path.join("samples.parquet")).unwrap();
     assert_eq!(samples(&with), samples(&merged));
     let page = std::fs::read_to_string(with.join("report.html")).unwrap();
     assert!(page.contains("\"undecided\""));
-    for directory in [&alone, &with, &merged] {
-        std::fs::remove_dir_all(directory).unwrap();
-    }
 }
 
 /// Beside distances, how far is proved: on the screen, in the files, in the curve of the page; parts that are merged give the
@@ -128,7 +111,7 @@ fn radii_are_found_beside_distances() {
     let (whole, merged) = (scratch("radii"), scratch("radii-merged"));
     let words = ["--certify", "--minimal", "fmn", "--steps", "20", "--attack", "none", "--first", "12"];
     let words = [&words[..], &["--packet-samples", "0", "--micro-batch", "4", "--json"]].concat();
-    let run = |more: &[&str]| json(&kennard("audit", MODEL, &[&words[..], more].concat()));
+    let run = |more: &[&str]| json(&mut on("audit", &[&words[..], more].concat()));
     let found = run(&["-o", &text(&whole)]);
     assert!(found["certified"].is_null() && found["complete"] == true);
     let curve = found["radii"]["curve"].as_array().unwrap();
@@ -137,34 +120,27 @@ fn radii_are_found_beside_distances() {
     assert!(share(&curve[0], "certified_accuracy") > 0.5, "{found}");
     let page = std::fs::read_to_string(whole.join("report.html")).unwrap();
     assert!(page.contains("\"certified_accuracy\""));
-    let screen =
-        kennard("audit", MODEL, &words.iter().filter(|word| **word != "--json").copied().collect::<Vec<_>>());
-    let screen = String::from_utf8(screen.stdout).unwrap();
+    let shown: Vec<&str> = words.iter().filter(|word| **word != "--json").copied().collect();
+    let screen = stdout(&succeeds(&mut on("audit", &shown)));
     assert!(screen.contains("proved, in"), "{screen}");
 
-    let parts: Vec<String> = ["1/2", "2/2"]
-        .map(|shard| {
-            let part = text(&scratch(&format!("radii-{}", shard.replace('/', "-"))));
-            run(&["--shard", shard, "--threads", if shard == "1/2" { "1" } else { "3" }, "-o", &part]);
-            part
-        })
-        .into();
-    let mut merge = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    let together =
-        json(&merge.arg("merge").args(&parts).args(["--json", "-o", &text(&merged)]).output().unwrap());
+    let place = directory();
+    let parts = [("1/2", "1"), ("2/2", "3")].map(|(shard, threads)| {
+        let part = place.at(&shard.replace('/', "-"));
+        run(&["--shard", shard, "--threads", threads, "-o", &part]);
+        part
+    });
+    let mut merge = common::kennard(["merge", "--json"]);
+    let together = json(merge.args(&parts).arg("-o").arg(&merged));
     assert_eq!(without_seconds(together["radii"].clone()), without_seconds(found["radii"].clone()));
     let samples = |path: &Path| std::fs::read(path.join("samples.parquet")).unwrap();
     assert_eq!(samples(&whole), samples(&merged));
-    for directory in [&whole, &merged] {
-        std::fs::remove_dir_all(directory).unwrap();
-    }
 }
 
 /// Networks side by side: of one that cannot be bounded the certified accuracy is not known, which is not 0.
 #[test]
 fn what_cannot_be_bounded_has_no_certified_accuracy() {
-    let folder = scratch("track");
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = directory();
     std::fs::copy(fixture(MODEL), folder.join("epoch-1.onnx")).unwrap();
     let builder = Builder::new(&Graph::default()).unwrap();
     let dims = [Dim::BATCH, Dim::Known(1), Dim::Known(28), Dim::Known(28)];
@@ -175,28 +151,22 @@ fn what_cannot_be_bounded_has_no_certified_accuracy() {
     builder.output("y", x.apply("Flatten").with("MatMul", w).apply("Tan"));
     builder.finish().unwrap().save(folder.join("epoch-2.onnx")).unwrap();
 
-    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
     let words = ["--eps", "0.01", "--first", "12", "--packet-samples", "0", "--steps", "5", "--json"];
-    let mut track = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    track.args(["track", &text(&folder), "--data", &data, "--runtime", "rten"]).args(words);
-    let output = track.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let output = succeeds(&mut kennard("track", &text(&folder), &words));
+    let said = stderr(&output);
     assert!(said.contains("certified accuracy is not known") && said.contains("Tan"), "{said}");
-    let found = json(&output);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     let [first, second] = [0, 1].map(|place| found["points"][place].clone());
     assert!(first["certified"].as_f64().unwrap() > 0.0 && second["certified"].is_null(), "{found}");
     let table = std::fs::read_to_string(folder.join("track/track.md")).unwrap();
     let row = table.lines().find(|line| line.contains("epoch-2")).unwrap();
     assert!(table.contains("| certified |") && row.split('|').nth(4).unwrap().trim() == "–", "{table}");
 
-    let mut track = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    track.args(["track", &text(&folder), "--data", &data, "--runtime", "rten"]).args(words);
-    let without =
-        json(&track.args(["--certify", "false", "-o", &text(&folder.join("plain"))]).output().unwrap());
+    let mut track = kennard("track", &text(&folder), &words);
+    let without = json(track.args(["--certify", "false", "-o", &folder.at("plain")]));
     assert!(without["points"][0]["certified"].is_null());
     let table = std::fs::read_to_string(folder.join("plain/track.md")).unwrap();
     assert!(!table.contains("certified"), "{table}");
-    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]
@@ -206,17 +176,13 @@ fn what_cannot_be_certified_is_refused() {
         (&["--eps", "1"], "every input of the bounds"),
         (&["--eps", "1", "--bounds", "0,1"], "(--eps, --bounds)"),
         (&["--eps", "255"], "input range"),
-        (&["--eps", "3", "--norm", "l0"], "none in l0"),
+        (&["--eps", "3", "--norm", "l0"], "not in l0"),
         (&["--eps", "28", "--norm", "l2"], "every input"),
     ] {
-        let output = kennard("certify", MODEL, words);
-        let message = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{words:?}: {message}");
-        assert!(message.contains(says) && output.stdout.is_empty(), "{words:?}: {message}");
+        refused(&mut on("certify", words), 1, &[says]);
     }
-    assert_eq!(kennard("certify", MODEL, &[]).status.code(), Some(2));
-    let output = kennard("attack", MODEL, &["--eps", "0.1", "--certify", "-o", "nowhere"]);
-    assert_eq!(output.status.code(), Some(2));
+    refused(&mut on("certify", &[]), 2, &[]);
+    refused(&mut on("attack", &["--eps", "0.1", "--certify", "-o", "nowhere"]), 2, &[]);
 }
 
 /// The contest `strongest` attacks only what is not proved, where nothing else is said; what is robust stays so. Why there are no
@@ -224,14 +190,11 @@ fn what_cannot_be_certified_is_refused() {
 #[test]
 fn strongest_attacks_what_is_not_proved() {
     let audited = |attack: &str, words: &[&str]| {
-        let place = scratch(&format!("{attack}-{}", words.len()));
+        let place = scratch("strongest");
         let fixed = ["--first", "24", "--attack", attack, "--packet-samples", "0", "--json"];
-        let found = kennard("audit", MODEL, &[&fixed, words, &["-o", &text(&place)]].concat());
-        let manifest = std::fs::read(place.join("manifest.json")).unwrap();
-        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
-        std::fs::remove_dir_all(&place).unwrap();
-        let said = String::from_utf8(found.stderr.clone()).unwrap();
-        (json(&found), manifest, said)
+        let output = succeeds(&mut on("audit", &[&fixed, words, &["-o", &text(&place)]].concat()));
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (found, read_json(place.join("manifest.json")), stderr(&output))
     };
     let (first, manifest, said) = audited("strongest", &["--eps", "0.01"]);
     let (plain, unasked, _) = audited("strongest", &["--eps", "0.01", "--certify", "false"]);
@@ -271,7 +234,7 @@ fn strongest_attacks_what_is_not_proved() {
 fn a_certified_accuracy_can_be_required() {
     let required = |share: &str| {
         let words = [&SAMPLES[..], &["--require", share, "--json"]].concat();
-        kennard("certify", MODEL, &words).status.code()
+        on("certify", &words).output().unwrap().status.code()
     };
     assert_eq!((required("certified>=0.01"), required("certified>=0.99")), (Some(0), Some(3)));
     assert_eq!(required("robust>=0.5"), Some(2));

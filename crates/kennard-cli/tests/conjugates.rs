@@ -1,40 +1,23 @@
 //! `plane`, `probe` and `resolve` on what comes with the repository, and on bad input.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod common;
+
+use std::process::Output;
 
 use serde_json::Value;
 
-fn fixture(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name).display().to_string()
-}
+use common::{fashion, fixture, kennard, read_json, scratch, stdout};
 
 fn run(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_kennard")).args(words).args(["--runtime", "rten"]).output().unwrap()
+    kennard(words).args(["--runtime", "rten"]).output().unwrap()
 }
 
 fn json(words: &[&str]) -> Value {
-    let output = run(&[words, &["--json"]].concat());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    common::json(kennard(words).args(["--runtime", "rten", "--json"]))
 }
 
 fn refused(words: &[&str], status: i32, says: &[&str]) {
-    let output = run(words);
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(status), "{words:?}: {message}");
-    for part in says {
-        assert!(message.contains(part), "{words:?} does not say `{part}`: {message}");
-    }
-    assert!(output.stdout.is_empty() && !message.contains("panicked"), "{message}");
-}
-
-fn scratch(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()))
-}
-
-fn fashion() -> String {
-    format!("fashion-mnist:{}", fixture("fashion-mnist"))
+    common::refused(kennard(words).args(["--runtime", "rten"]), status, says);
 }
 
 #[test]
@@ -48,15 +31,13 @@ fn plane_writes_figures_and_pictures() {
     assert_eq!(report["windows"][1]["scale"], 0.05);
     assert!((1e-6..0.02).contains(&report["windows"][1]["misclassified_error"].as_f64().unwrap()));
     assert!(report["boxes"][0]["coordinates"][0]["bound"]["value"].as_f64().unwrap() < 0.5);
-    let written: Value = serde_json::from_slice(&std::fs::read(out.join("summary.json")).unwrap()).unwrap();
-    assert_eq!(written, report);
+    assert_eq!(read_json(out.join("summary.json")), report);
     for picture in ["packet-0.png", "packet-1.png"] {
         assert!(std::fs::read(out.join(picture)).unwrap().starts_with(b"\x89PNG"));
     }
     for curve in ["product.svg", "drift.svg"] {
         assert!(std::fs::read_to_string(out.join(curve)).unwrap().contains("scale s [input unit]"));
     }
-    std::fs::remove_dir_all(out).unwrap();
 }
 
 #[test]
@@ -77,14 +58,13 @@ fn probe_and_resolve_report_what_they_measured() {
     assert_eq!(counts.iter().map(|n| n.as_u64().unwrap()).sum::<u64>(), 64);
     let report = json(&["resolve", &model, "--data", &data, "--samples", "100"]);
     assert_eq!((&report["fitted"], &report["network"]["tested"]), (&50.into(), &50.into()));
-    let output = run(&["resolve", &model, "--data", &data, "--samples", "100"]);
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = stdout(&run(&["resolve", &model, "--data", &data, "--samples", "100"]));
     assert!(text.contains("holds the label by construction"), "{text}");
     assert!(text.contains("of all 100 samples, fitted or tested"), "{text}");
     let words = ["resolve", &model, "--data", &data, "--samples", "100", "--probe", "cnn"];
     let report = json(&words);
     assert_eq!((&report["reader"], &report["probes"][0]["converged"]), (&"cnn".into(), &Value::Null));
-    assert!(String::from_utf8_lossy(&run(&words).stdout).contains("convolutional probes fitted to 50"));
+    assert!(stdout(&run(&words)).contains("convolutional probes fitted to 50"));
 }
 
 #[test]
@@ -102,13 +82,11 @@ fn features_are_attacked_beside_pixels() {
         let alone = |which: &str| size[which].as_u64().unwrap();
         assert_eq!(count("features") + alone("features_alone"), count("pixels") + alone("pixels_alone"));
     }
-    let written: Value = serde_json::from_slice(&std::fs::read(out.join("summary.json")).unwrap()).unwrap();
-    assert_eq!(written, report);
+    assert_eq!(read_json(out.join("summary.json")), report);
     assert!(std::fs::read_to_string(out.join("features.svg")).unwrap().contains("features"));
-    std::fs::remove_dir_all(out).unwrap();
     let (one, two) = (run(&[&words[..], &["--threads", "1"]].concat()), run(&words));
     assert!(one.status.success() && one.stdout == two.stdout);
-    assert!(String::from_utf8_lossy(&one.stdout).contains("McNemar"));
+    assert!(stdout(&one).contains("McNemar"));
 }
 
 #[test]
@@ -129,11 +107,9 @@ fn slice_draws_lines_and_planes() {
     assert_eq!(report["directions"][1], "sample 7");
     assert_eq!(report["slices"][0]["coordinates"].as_array().unwrap().len(), 2);
     assert!(std::fs::read(plane.join("plane_0.05.png")).unwrap().starts_with(b"\x89PNG"));
-    let text = run(&["slice", &model, "--data", &data, "--scale", "0.05"]).stdout;
-    let text = String::from_utf8_lossy(&text);
+    let text = stdout(&run(&["slice", &model, "--data", &data, "--scale", "0.05"]));
     assert!(text.contains("gradient"), "{text}");
     assert!(text.lines().any(|line| line.contains("P(wrong) ") && line.contains(" ± ")), "{text}");
-    [out, plane].iter().for_each(|directory| std::fs::remove_dir_all(directory).unwrap());
 }
 
 #[test]
@@ -203,5 +179,4 @@ fn results_are_never_written_over() {
     let once = [&["probe", &model], &of_images[..], &["--out", &out]].concat();
     assert!(run(&once).status.success());
     refused(&once, 1, &["holds results already"]);
-    std::fs::remove_dir_all(&place).unwrap();
 }

@@ -1,31 +1,22 @@
 //! The experiments R5, R6 and R7 from end to end, small: what they leave, and that they give no verdicts then.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+mod common;
 
-fn scratch(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-images-{name}", std::process::id()));
-    if path.exists() {
-        std::fs::remove_dir_all(&path).unwrap();
-    }
-    path
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use common::{fashion, fixture, json, kennard, refused, scratch, stderr};
+
+fn reproduce(words: &[&str], out: &Path) -> Command {
+    let mut command = kennard(["reproduce", "--data", &fashion(), "--split", "test", "--json", "--out"]);
+    command.arg(out).args(words);
+    command
 }
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name)
-}
-
-fn reproduce(words: &[&str], out: &Path) -> Output {
-    let data = format!("fashion-mnist:{}", fixture("fashion-mnist").display());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    command.arg("reproduce").args(words).args(["--data", &data, "--split", "test", "--json", "--out"]);
-    command.arg(out).stdin(Stdio::null()).output().unwrap()
-}
-
-fn found(words: &[&str], out: &Path) -> serde_json::Value {
-    let output = reproduce(words, out);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+fn found(words: &[&str], out: &Path) -> Value {
+    let found = json(&mut reproduce(words, out));
     for claim in found["claims"].as_array().unwrap() {
         assert_eq!(claim["verdict"], "too-small-to-judge", "{claim}");
     }
@@ -52,25 +43,12 @@ fn r7_draws_a_curve_for_every_network() {
     }
     // One that fails leaves the page that is there.
     let page = std::fs::read(out.join("page.json")).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    command.args([
-        "reproduce",
-        "r7",
-        "--data",
-        "fashion-mnist:nowhere",
-        "--samples",
-        "3",
-        "--epochs",
-        "1",
-        "--out",
-    ]);
-    let failed = command.arg(&out).stdin(Stdio::null()).output().unwrap();
-    assert_eq!(failed.status.code(), Some(1), "{}", String::from_utf8_lossy(&failed.stderr));
+    let mut command = kennard(["reproduce", "r7", "--data", "fashion-mnist:nowhere", "--samples", "3"]);
+    refused(command.args(["--epochs", "1", "--out"]).arg(&out), 1, &[]);
     assert_eq!(std::fs::read(out.join("page.json")).unwrap(), page);
     for file in ["r7.md", "tradeoff.svg", "certified.svg", "radius.svg", "accuracy.svg"] {
         assert!(out.join(file).exists(), "{file}");
     }
-    std::fs::remove_dir_all(out).unwrap();
 }
 
 #[test]
@@ -88,14 +66,13 @@ fn r6_attacks_both_spaces() {
             );
         }
     }
-    std::fs::remove_dir_all(out).unwrap();
 }
 
 #[test]
 fn r5_correlates_figures_with_distances() {
     let out = scratch("r5");
     let model = fixture("fashion_mlp.onnx");
-    let found = found(&["r5", "--models", model.to_str().unwrap(), "--samples", "8"], &out);
+    let found = found(&["r5", "--models", &model, "--samples", "8"], &out);
     assert_eq!(found["claims"].as_array().unwrap().len(), 3);
     let network = &found["figures"]["networks"][0];
     assert_eq!((network["name"].as_str(), network["images"].as_u64()), (Some("fashion_mlp"), Some(8)));
@@ -105,21 +82,19 @@ fn r5_correlates_figures_with_distances() {
     assert!(correlations.iter().all(|c| c["rho"]["value"].as_f64().is_some_and(|rho| rho.abs() <= 1.0)));
 
     let refusal = |words: &[&str]| {
-        let output = reproduce(words, &out);
+        let output = reproduce(words, &out).output().unwrap();
         assert!(!output.status.success());
-        String::from_utf8(output.stderr).unwrap()
+        stderr(&output)
     };
     assert!(refusal(&["r5"]).contains("--models"));
-    let model_too = ["r5", "--models", model.to_str().unwrap()];
+    let model_too = ["r5", "--models", &model];
     assert!(refusal(&[&model_too[..], &["--eps", "0.7"]].concat()).contains("r5 has no use for --eps"));
     assert!(refusal(&["r3", "--fitted"]).contains("r3 has no use for --fitted"));
     assert!(refusal(&["r3", "--label-column", "nonsense"]).contains("r3 has no use for --label-column"));
     // Of several models the one that does not fit is named.
-    let [other, model_too] = [fixture("plane_moons.onnx"), model.clone()];
-    let message =
-        refusal(&["r5", "--models", other.to_str().unwrap(), model_too.to_str().unwrap(), "--samples", "8"]);
+    let other = fixture("plane_moons.onnx");
+    let message = refusal(&["r5", "--models", &other, &model, "--samples", "8"]);
     assert!(message.contains("plane_moons.onnx: the data has samples of shape"), "{message}");
-    let message = refusal(&["r7", "--models", model.to_str().unwrap()]);
+    let message = refusal(&["r7", "--models", &model]);
     assert!(message.contains("r7 trains its own networks"), "{message}");
-    std::fs::remove_dir_all(out).unwrap();
 }

@@ -1,57 +1,42 @@
 //! The last word on a sample is that of the model as given: in its own types, whatever attacks work with.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod common;
+
+use std::path::Path;
+use std::process::Output;
 
 use kennard::data::npy;
 use kennard_graph::{Builder, DType, Dim, Graph, Shape, TensorType};
-use kennard_runtime::{Choice, Runtime};
 
-fn scratch(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()))
-}
-
-fn runtimes() -> Vec<&'static str> {
-    match Runtime::open(Choice::OnnxRuntime) {
-        Ok(_) => vec!["rten", "onnxruntime"],
-        Err(error) => {
-            println!("skipped for ONNX Runtime: {error}");
-            vec!["rten"]
-        }
-    }
-}
+use common::{Scratch, directory, kennard, read_json, runtimes, scratch, shared, stderr, stdout, succeeds};
 
 fn audit(model: &Path, data: &str, runtime: &str, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    command.arg("audit").arg(model).args(["--data", data, "--runtime", runtime, "--json"]);
-    command.args(["--packet-samples", "0", "--eps", "0.02"]).args(words).output().unwrap()
+    let mut command = kennard(["audit", "--data", data, "--runtime", runtime, "--json", "--eps", "0.02"]);
+    command.args(["--packet-samples", "0"]).arg(model).args(words).output().unwrap()
 }
 
 /// The clean accuracy, and the codes of the warnings.
 fn clean(output: &Output) -> (f64, Vec<String>) {
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{message}");
+    assert!(output.status.success(), "{}", stderr(output));
     let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let codes = summary["warnings"].as_array().unwrap().iter();
     let codes = codes.map(|warning| warning["code"].as_str().unwrap().to_string()).collect();
     (summary["clean"]["accuracy"].as_f64().unwrap(), codes)
 }
 
-/// 8 points of the plane: `(0.2, 0.7)` with the label 1 and `(0.7, 0.2)` with the label 0.
-fn points() -> String {
-    // Tests run side by side, and a run minds if its data are written again.
-    static FILES: AtomicUsize = AtomicUsize::new(0);
-    let place = FILES.fetch_add(1, Ordering::Relaxed);
-    let [x_file, y_file] = ["x.npy", "y.npy"].map(|name| scratch(&format!("{place}-{name}")));
-    std::fs::write(&x_file, npy(&[2], [0.2f32, 0.7, 0.7, 0.2].repeat(4).as_slice())).unwrap();
-    std::fs::write(&y_file, npy(&[], [1i64, 0].repeat(4).as_slice())).unwrap();
-    format!("npz:{},{}", x_file.display(), y_file.display())
+/// 8 points of the plane: `(0.2, 0.7)` with the label 1 and `(0.7, 0.2)` with the label 0. They are in the files of
+/// the directory.
+fn points() -> (Scratch, String) {
+    let place = directory();
+    let [x, y] = ["x.npy", "y.npy"].map(|name| place.at(name));
+    std::fs::write(&x, npy(&[2], [0.2f32, 0.7, 0.7, 0.2].repeat(4).as_slice())).unwrap();
+    std::fs::write(&y, npy(&[], [1i64, 0].repeat(4).as_slice())).unwrap();
+    (place, format!("npz:{x},{y}"))
 }
 
 /// `z = 1·x + offset`, computed in `dtype`: the larger coordinate is the class, if the offset does not swallow
 /// the difference.
-fn offset(name: &str, dtype: DType, batch: Dim, offset: f64) -> PathBuf {
+fn offset(name: &str, dtype: DType, batch: Dim, offset: f64) -> Scratch {
     let builder = Builder::new(&Graph::default()).unwrap();
     let x = builder.input("x", TensorType::new(dtype, Shape(vec![batch, Dim::Known(2)])));
     builder.output("z", x * 1.0 + offset);
@@ -64,7 +49,7 @@ fn offset(name: &str, dtype: DType, batch: Dim, offset: f64) -> PathBuf {
 /// double precision 10⁹ + 0.2 and 10⁹ + 0.7 are two, in single precision one.
 #[test]
 fn verdicts_are_those_of_the_models_own_types() {
-    let data = points();
+    let (_place, data) = points();
     for batch in [Dim::BATCH, Dim::Known(3)] {
         let half = offset("half.onnx", DType::F16, batch, 2048.0);
         let double = offset("double.onnx", DType::F64, batch, 1e9);
@@ -78,7 +63,7 @@ fn verdicts_are_those_of_the_models_own_types() {
                     assert_eq!(clean(&output).0, 1.0);
                 } else {
                     assert_eq!((accuracy, codes), (1.0, vec!["untouched-model".to_string()]));
-                    let message = String::from_utf8_lossy(&output.stderr);
+                    let message = stderr(&output);
                     assert!(!output.status.success() && message.contains("double precision"), "{message}");
                 }
             }
@@ -96,7 +81,7 @@ fn a_sample_is_judged_without_its_company() {
     let file = scratch("centred.onnx");
     builder.finish().unwrap().save(&file).unwrap();
     for runtime in runtimes() {
-        let (accuracy, codes) = clean(&audit(&file, &points(), runtime, &["--attack", "none"]));
+        let (accuracy, codes) = clean(&audit(&file, &points().1, runtime, &["--attack", "none"]));
         assert_eq!(accuracy, 0.5, "{runtime}");
         assert!(codes.contains(&"mixed-samples".to_string()), "{runtime}: {codes:?}");
     }
@@ -116,7 +101,7 @@ fn company_that_the_first_sample_does_not_feel_is_noticed() {
         let file = scratch(&format!("company-{after}.onnx"));
         builder.finish().unwrap().save(&file).unwrap();
         for runtime in runtimes() {
-            let (accuracy, codes) = clean(&audit(&file, &points(), runtime, &["--attack", "none"]));
+            let (accuracy, codes) = clean(&audit(&file, &points().1, runtime, &["--attack", "none"]));
             assert_eq!(accuracy, 1.0, "{runtime}, {after}");
             assert!(codes.contains(&"mixed-samples".to_string()), "{runtime}, {after}: {codes:?}");
         }
@@ -124,7 +109,7 @@ fn company_that_the_first_sample_does_not_feel_is_noticed() {
 }
 
 /// `z = x`, and beside it as the label the place of the largest of `sign·x`.
-fn labelled(name: &str, sign: f64) -> PathBuf {
+fn labelled(name: &str, sign: f64) -> Scratch {
     let builder = Builder::new(&Graph::default()).unwrap();
     let x = builder.input("x", TensorType::new(DType::F32, Shape(vec![Dim::BATCH, Dim::Known(2)])));
     builder.output("z", x * 1.0);
@@ -141,11 +126,11 @@ fn labels_that_contradict_scores_are_counted() {
     for sign in [-1.0, 1.0] {
         let file = labelled(&format!("label{sign}.onnx"), sign);
         for runtime in runtimes() {
-            let output = audit(&file, &points(), runtime, &["--attack", "none"]);
+            let output = audit(&file, &points().1, runtime, &["--attack", "none"]);
             let (accuracy, codes) = clean(&output);
             assert_eq!(accuracy, 1.0, "{runtime}, {sign}");
             assert_eq!(codes.contains(&"own-label".to_string()), sign < 0.0, "{runtime}, {sign}: {codes:?}");
-            let said = String::from_utf8_lossy(&output.stdout).contains("8 of 8 samples");
+            let said = stdout(&output).contains("8 of 8 samples");
             assert_eq!(said, sign < 0.0, "{runtime}, {sign}");
         }
     }
@@ -154,36 +139,27 @@ fn labels_that_contradict_scores_are_counted() {
 /// A shard compares its own samples alone, and shards that are merged tell of all.
 #[test]
 fn labels_are_compared_shard_by_shard() {
-    let (file, data) = (labelled("label-shards.onnx", -1.0), points());
-    let out = |name: &str| {
-        let path = scratch(name);
-        if path.exists() {
-            std::fs::remove_dir_all(&path).unwrap();
-        }
-        path
-    };
-    let told = |summary: &[u8]| -> Vec<String> {
-        let summary: serde_json::Value = serde_json::from_slice(summary).unwrap();
+    let (file, (place, data)) = (labelled("label-shards.onnx", -1.0), points());
+    let told = |run: &Path| -> Vec<String> {
+        let summary = read_json(run.join("summary.json"));
         let warnings = summary["warnings"].as_array().unwrap().iter();
         let own = warnings.filter(|warning| warning["code"] == "own-label");
         own.map(|warning| warning["message"].as_str().unwrap().to_string()).collect()
     };
     let shards = [("1/3", "3 of 3 samples"), ("2/3", "3 of 3 samples"), ("3/3", "2 of 2 samples")];
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    let whole = out("label-whole");
-    command.arg("merge").arg("--out").arg(&whole);
+    let whole = place.join("whole");
+    let mut merge = kennard(["merge", "--out"]);
+    merge.arg(&whole);
     for (shard, says) in shards {
-        let part = out(&format!("label-shard-{}", &shard[..1]));
-        let words = ["--attack", "none", "--shard", shard, "--out", part.to_str().unwrap()];
-        let output = audit(&file, &data, "rten", &words);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let told = told(&output.stdout);
+        let part = place.at(&shard[..1]);
+        let output = audit(&file, &data, "rten", &["--attack", "none", "--shard", shard, "--out", &part]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let told = told(Path::new(&part));
         assert!(told.len() == 1 && told[0].contains(says), "{shard}: {told:?}");
-        command.arg(part);
+        merge.arg(part);
     }
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let told = told(&std::fs::read(whole.join("summary.json")).unwrap());
+    succeeds(&mut merge);
+    let told = told(&whole);
     assert!(told.len() == 1 && told[0].contains("8 of 8 samples"), "{told:?}");
 }
 
@@ -191,14 +167,14 @@ fn labels_are_compared_shard_by_shard() {
 #[test]
 fn any_number_of_threads_will_do() {
     let model = offset("threads.onnx", DType::F32, Dim::BATCH, 0.0);
-    let output = audit(&model, &points(), "rten", &["--attack", "fgsm", "--threads", "1000"]);
+    let output = audit(&model, &points().1, "rten", &["--attack", "fgsm", "--threads", "1000"]);
     assert_eq!(clean(&output).0, 1.0);
 }
 
 /// Samples without axes for an image model, and the other way round.
 #[test]
 fn samples_of_as_many_numbers_fit() {
-    let data = points();
+    let (_place, data) = points();
     let builder = Builder::new(&Graph::default()).unwrap();
     let dims = vec![Dim::BATCH, Dim::Known(1), Dim::Known(1), Dim::Known(2)];
     let x = builder.input("x", TensorType::new(DType::F32, Shape(dims)));
@@ -212,9 +188,7 @@ fn samples_of_as_many_numbers_fit() {
 /// accuracy by ONNX Runtime itself)`.
 #[test]
 fn shared_models_get_the_figures_of_onnx_runtime() {
-    let shared = std::env::var_os("KENNARD_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    let cases = shared.join("cases");
+    let cases = shared().join("cases");
     if !cases.is_dir() {
         println!("skipped: there is no {}", cases.display());
         return;
@@ -238,10 +212,10 @@ fn shared_models_get_the_figures_of_onnx_runtime() {
     // A recurrent layer has a gradient.
     let of = |name: &str| format!("npz:{}", cases.join(name).display());
     let output = audit(&cases.join("lstm.onnx"), &of("lstm.npz"), "rten", &["--attack", "pgd"]);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     // An attack that needs a gradient says where there is none, and what can be done.
     let output = audit(&cases.join("seq.onnx"), &of("base.npz"), "rten", &["--attack", "pgd"]);
-    let message = String::from_utf8_lossy(&output.stderr);
+    let message = stderr(&output);
     assert_eq!(output.status.code(), Some(1));
     assert!(message.contains("SequenceAt") && message.contains("--attack square"), "{message}");
 }

@@ -1,19 +1,18 @@
 //! `kennard grad` writes files that runtimes load, of every classifier that `kennard audit` takes.
 
+mod common;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use kennard_graph::{Builder, DType, Dim, Graph, Node, Shape, Tensor, TensorType, Value, Var};
 use kennard_runtime::{Choice, Runtime};
 
+use common::{kennard, refused, scratch, shared, stderr, stdout};
+
 fn filled(shape: &[usize]) -> Tensor {
     Tensor::full(shape, 0.5, DType::F32)
-}
-
-/// Where a test keeps its files.
-fn scratch(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("grad-{}-{name}.onnx", std::process::id()))
 }
 
 /// `x [N, 4] → logits [N, 3]`, and what `f` makes of them.
@@ -27,9 +26,8 @@ fn linear(f: impl for<'b> Fn(Var<'b>) -> Var<'b>) -> Graph {
 
 fn grad(model: &Path, options: &[&str]) -> (Output, PathBuf) {
     let written = model.with_extension("gradient.onnx");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    command.arg("grad").arg(model).arg("--out").arg(&written).args(options);
-    (command.output().unwrap(), written)
+    let output = kennard(["grad", "--out"]).arg(&written).arg(model).args(options).output().unwrap();
+    (output, written)
 }
 
 /// The gradient does not take the place of the model.
@@ -39,18 +37,9 @@ fn a_model_is_not_written_over() {
     linear(|y| y).save(&path).unwrap();
     let before = std::fs::read(&path).unwrap();
     for command in ["grad", "bound"] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"))
-            .arg(command)
-            .arg(&path)
-            .arg("--out")
-            .arg(&path)
-            .output();
-        let output = command.as_mut().unwrap();
-        assert_eq!(output.status.code(), Some(2));
-        assert!(String::from_utf8_lossy(&output.stderr).contains("the file that is read"));
+        refused(kennard([command, "--out"]).arg(&path).arg(&path), 2, &["the file that is read"]);
         assert_eq!(std::fs::read(&path).unwrap(), before);
     }
-    std::fs::remove_file(path).unwrap();
 }
 
 /// A mode that a rule lacks is named, as `grad` names it, and not that every operator can be differentiated.
@@ -60,15 +49,12 @@ fn inspect_finds_what_grad_refuses() {
         let pads = y.builder().ints(&[0, -1, 0, 1]);
         y.builder().op("Pad", &[Some(y), Some(pads)], &[("mode", "reflect".into())])
     });
-    let path = scratch("cut");
+    let path = scratch("cut.onnx");
     cut.save(&path).unwrap();
     let (refused, _) = grad(&path, &[]);
     let reason = "the mode reflect does not cut";
-    assert!(String::from_utf8_lossy(&refused.stderr).contains(reason));
-    let inspect = |words: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-        String::from_utf8(command.arg("inspect").arg(&path).args(words).output().unwrap().stdout).unwrap()
-    };
+    assert!(stderr(&refused).contains(reason));
+    let inspect = |words: &[&str]| stdout(&kennard(["inspect"]).arg(&path).args(words).output().unwrap());
     let said = inspect(&[]);
     assert!(said.contains(reason) && !said.contains("every operator can be differentiated"), "{said}");
     let found: serde_json::Value = serde_json::from_str(&inspect(&["--json"])).unwrap();
@@ -76,15 +62,14 @@ fn inspect_finds_what_grad_refuses() {
     assert_eq!((&stuck[0]["operator"], &stuck[0]["reason"]), (&"Pad".into(), &reason.into()), "{stuck}");
     linear(|y| y.apply("Relu")).save(&path).unwrap();
     assert!(inspect(&[]).contains("every operator can be differentiated"));
-    std::fs::remove_file(path).unwrap();
 }
 
 /// What is written, and said.
 fn made(name: &str, model: &Graph, options: &[&str]) -> (Graph, String) {
-    let path = scratch(name);
+    let path = scratch(&format!("{name}.onnx"));
     model.save(&path).unwrap();
     let (output, written) = grad(&path, options);
-    let said = String::from_utf8(output.stderr).unwrap();
+    let said = stderr(&output);
     assert!(output.status.success(), "{said}");
     (Graph::load(written).unwrap(), said)
 }
@@ -147,10 +132,10 @@ fn an_operator_without_a_rule_is_named() {
     let ty = TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(3), Dim::Known(4), Dim::Known(4)]);
     model.inputs = vec![Value { name: "x3".into(), ty }];
     model.outputs[0].ty = TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(3)]);
-    let path = scratch("volume");
+    let path = scratch("volume.onnx");
     model.save(&path).unwrap();
     let (output, _) = grad(&path, &[]);
-    let said = String::from_utf8(output.stderr).unwrap();
+    let said = stderr(&output);
     assert!(said.contains("node `volume`: the operator Det has no gradient rule"), "{said}");
 }
 
@@ -170,10 +155,8 @@ fn other_ends_are_brought_to_logits() {
 /// Exports by PyTorch's older exporter with shape arithmetic in them.
 #[test]
 fn legacy_exports_have_a_gradient() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let shared = std::env::var_os("KENNARD_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
     for name in ["vit_legacy_dyn", "mha_legacy"] {
-        let path = shared.join(format!("cases/{name}.onnx"));
+        let path = shared().join(format!("cases/{name}.onnx"));
         if !path.exists() {
             println!("skipped: there is no {}", path.display());
             continue;
@@ -213,10 +196,10 @@ fn ends_are_found_as_in_an_audit() {
 #[test]
 fn a_tensor_of_many_numbers_is_refused() {
     let several = linear(|y| y);
-    let path = scratch("several");
+    let path = scratch("several.onnx");
     several.save(&path).unwrap();
     let (output, written) = grad(&path, &["--of", "y"]);
-    let said = String::from_utf8(output.stderr).unwrap();
+    let said = stderr(&output);
     assert!(output.status.code() == Some(1) && said.contains("one number for each sample"), "{said}");
     assert!(!written.exists());
     for (name, model) in [

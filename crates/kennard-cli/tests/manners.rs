@@ -1,47 +1,21 @@
 //! How the command behaves beside what it measures: outputs that close or fill up, odd paths and names, command lines
 //! that make no sense, help, completions and man pages.
 
+mod common;
+
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use kennard::data::npy;
 use kennard_graph::Graph;
 
-fn fixture(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name).display().to_string()
-}
-
-/// A directory that goes with the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Scratch {
-        let path =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("manners-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Scratch(path)
-    }
-
-    fn at(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn kennard<S: AsRef<std::ffi::OsStr>>(words: &[S]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    command.args(words).stdin(Stdio::null());
-    command
-}
+use common::{
+    PROGRAM, Scratch, directory, fashion, fixture, kennard, refused, root, stderr, stdout, succeeds,
+};
 
 fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    stdout(output) + &stderr(output)
 }
 
 /// Commands that measure and write, by their words; `OUT` is a directory or file of their own, `RUN` an earlier audit's,
@@ -83,8 +57,8 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(name: &str) -> Bench {
-        let bench = Bench { scratch: Scratch::new(name) };
+    fn new() -> Bench {
+        let bench = Bench { scratch: directory() };
         std::fs::write(
             bench.scratch.at("sweep.toml"),
             "[train]\nsplit = \"test\"\narch = \"mlp:4\"\nepochs = 1\nsamples = 40\neps = 0.1\n\n[audit]\nsamples = 4\n\
@@ -92,8 +66,7 @@ impl Bench {
         )
         .unwrap();
         for (words, out) in [(COMMANDS[1], "run"), (COMMANDS[3], "training")] {
-            let output = kennard(&bench.words(words, out)).output().unwrap();
-            assert!(output.status.success(), "{words}: {}", said(&output));
+            succeeds(&mut kennard(bench.words(words, out)));
         }
         bench
     }
@@ -102,7 +75,7 @@ impl Bench {
         let replaced = |word: &str| match word {
             "MLP" => vec![fixture("fashion_mlp.onnx")],
             "PLANE" => vec![fixture("plane_moons.onnx")],
-            "DATA" => vec!["--data".into(), format!("fashion-mnist:{}", fixture("fashion-mnist"))],
+            "DATA" => vec!["--data".into(), fashion()],
             "POINTS" => vec!["--data".into(), self.points()],
             "OUT" => vec![self.scratch.at(out)],
             "RUN" => vec![self.scratch.at("run")],
@@ -144,13 +117,13 @@ impl Bench {
             }
         }
         let mut files = Vec::new();
-        walk(&self.scratch.0.join(out), &self.scratch.0.join(out), &mut files);
+        walk(&self.scratch.join(out), &self.scratch.join(out), &mut files);
         files.sort();
         files
     }
 
     fn remove(&self, out: &str) {
-        let path = self.scratch.0.join(out);
+        let path = self.scratch.join(out);
         let _ = std::fs::remove_dir_all(&path).or_else(|_| std::fs::remove_file(&path));
     }
 }
@@ -166,16 +139,16 @@ fn ended(words: &str, how: &str, status: std::process::ExitStatus) -> i32 {
 #[cfg(unix)]
 #[test]
 fn nobody_needs_to_read_what_a_command_says() {
-    let bench = Bench::new("pipes");
+    let bench = Bench::new();
     let mut random = 1927_u32;
     for words in COMMANDS {
-        let whole = kennard(&bench.words(words, "whole")).output().unwrap();
+        let whole = kennard(bench.words(words, "whole")).output().unwrap();
         let code = ended(words, "read", whole.status);
         let files = bench.files("whole");
         for (stream, length) in [("output", whole.stdout.len()), ("error", whole.stderr.len())] {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let at = (random >> 8) as usize % (length + 1);
-            let mut command = kennard(&bench.words(words, "cut"));
+            let mut command = kennard(bench.words(words, "cut"));
             let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
             // Of the other nothing is read.
             let (out, error) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
@@ -201,26 +174,26 @@ fn nobody_needs_to_read_what_a_command_says() {
 #[cfg(target_os = "linux")]
 #[test]
 fn full_and_closed_outputs_do_not_harm_a_run() {
-    let bench = Bench::new("full");
+    let bench = Bench::new();
     let full = || Stdio::from(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
     for words in COMMANDS {
-        let whole = kennard(&bench.words(words, "whole")).output().unwrap();
+        let whole = kennard(bench.words(words, "whole")).output().unwrap();
         let code = ended(words, "read", whole.status);
         let files = bench.files("whole");
 
-        let output = kennard(&bench.words(words, "full")).stdout(full()).output().unwrap();
+        let output = kennard(bench.words(words, "full")).stdout(full()).output().unwrap();
         let expected = if whole.stdout.is_empty() { code } else { 1 };
         assert_eq!(ended(words, "full", output.status), expected, "{words}: {}", said(&output));
         let told = said(&output).contains("standard output cannot be written: No space left");
         assert_eq!(told, !whole.stdout.is_empty(), "{words}: {}", said(&output));
         assert_eq!(bench.files("full"), files, "{words}");
 
-        let both = kennard(&bench.words(words, "both")).stdout(full()).stderr(full()).status().unwrap();
+        let both = kennard(bench.words(words, "both")).stdout(full()).stderr(full()).status().unwrap();
         assert_eq!(ended(words, "both full", both), expected, "{words}");
         assert_eq!(bench.files("both"), files, "{words}");
 
         let mut shell = Command::new("sh");
-        shell.args(["-c", "exec \"$0\" \"$@\" <&- >&- 2>&-", env!("CARGO_BIN_EXE_kennard")]);
+        shell.args(["-c", "exec \"$0\" \"$@\" <&- >&- 2>&-", PROGRAM]);
         let closed = shell.args(bench.words(words, "closed")).status().unwrap();
         assert_eq!(ended(words, "closed", closed), code, "{words}");
         assert_eq!(bench.files("closed"), files, "{words}");
@@ -229,7 +202,7 @@ fn full_and_closed_outputs_do_not_harm_a_run() {
         }
     }
     for words in LONG {
-        let both = kennard(&bench.words(words, "long")).stdout(full()).stderr(full()).status().unwrap();
+        let both = kennard(bench.words(words, "long")).stdout(full()).stderr(full()).status().unwrap();
         assert_eq!(ended(words, "both full", both), 1, "{words}");
         assert_eq!(bench.files("long").is_empty(), !words.contains("OUT"), "{words}");
         bench.remove("long");
@@ -239,9 +212,9 @@ fn full_and_closed_outputs_do_not_harm_a_run() {
 /// Nothing but results, warnings and errors under `--quiet`, wherever it stands.
 #[test]
 fn quiet_leaves_out_notes() {
-    let bench = Bench::new("quiet");
+    let bench = Bench::new();
     for words in ["-q inspect MLP", "grad MLP --out OUT --quiet", "report RUN -o OUT -q"] {
-        let output = kennard(&bench.words(words, "out")).output().unwrap();
+        let output = kennard(bench.words(words, "out")).output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{words}: {}", said(&output));
         bench.remove("out");
     }
@@ -254,11 +227,11 @@ fn paths_need_not_be_text() {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
 
-    let scratch = Scratch::new("bytes");
+    let scratch = directory();
     let odd = |name: &[u8]| OsString::from_vec([scratch.at("").as_bytes(), b"od\xffd ", name].concat());
     let (model, out) = (odd(b"m.onnx"), odd(b"out"));
     std::fs::copy(fixture("fashion_mlp.onnx"), &model).unwrap();
-    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
+    let data = fashion();
     let words = |words: &str| -> Vec<OsString> {
         let word = |word: &str| match word {
             "MODEL" => model.clone(),
@@ -280,21 +253,18 @@ fn paths_need_not_be_text() {
         "uncertainty MODEL --data DATA --scale 0.002 --centres 1 --accept-few --out OUT",
         "audit MODEL --data DATA --eps 0.1 --samples 4 --packet-samples 0 --transfer MODEL",
     ] {
-        let output = kennard(&words(line)).output().unwrap();
-        assert!(output.status.success(), "{line}: {}", said(&output));
+        succeeds(&mut kennard(words(line)));
         if !line.starts_with("audit MODEL --data DATA --eps 0.1 --samples 4 --packet-samples 1000") {
             let _ = std::fs::remove_dir_all(&out);
         }
     }
     let train = "train --init MODEL --data DATA --split test --epochs 1 --samples 40 --out OUT";
-    let output = kennard(&words(train)).output().unwrap();
-    assert!(output.status.success(), "{}", said(&output));
+    succeeds(&mut kennard(words(train)));
     let track = "track OUT --data DATA --split test --eps 0.1 --samples 4 --packet-samples 1000";
-    let output = kennard(&words(track)).output().unwrap();
-    assert!(output.status.success(), "{}", said(&output));
+    succeeds(&mut kennard(words(track)));
     // What must be text says so.
     let output =
-        kennard(&[&words("audit MODEL --eps 0.1 --data")[..], &[odd(b"x.npz")]].concat()).output().unwrap();
+        kennard([&words("audit MODEL --eps 0.1 --data")[..], &[odd(b"x.npz")]].concat()).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
 }
 
@@ -302,15 +272,15 @@ fn paths_need_not_be_text() {
 #[cfg(unix)]
 #[test]
 fn names_do_not_steer_the_terminal() {
-    let scratch = Scratch::new("names");
+    let scratch = directory();
     let evil = "a\x1b]0;owned\x07\x1b[2J\u{9b}31m\r\nrobust 100 %\u{202e}z";
     let mut graph = Graph::load(fixture("fashion_mlp.onnx")).unwrap();
     for node in &mut graph.nodes {
         node.name = format!("{evil}{}", node.name);
     }
-    let model = scratch.0.join(evil.replace('\n', "")).with_extension("onnx").display().to_string();
+    let model = scratch.join(evil.replace('\n', "")).with_extension("onnx").display().to_string();
     graph.save(&model).unwrap();
-    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
+    let data = fashion();
     let out = scratch.at(&evil.replace(['\n', '/'], ""));
     let audit = ["audit", &model, "--data", &data, "--eps", "0.1", "--samples", "4", "--packet-samples", "0"];
     for words in [
@@ -346,13 +316,7 @@ fn names_do_not_steer_the_terminal() {
 
 /// Runs a command line that makes no sense; its message has all of `says`.
 fn senseless(words: &str, says: &[&str]) {
-    let words: Vec<&str> = words.split(' ').collect();
-    let output = kennard(&words).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{words:?}: {}", said(&output));
-    for part in says {
-        assert!(said(&output).contains(part), "{words:?} does not say `{part}`: {}", said(&output));
-    }
-    assert!(output.stdout.is_empty());
+    refused(&mut kennard(words.split(' ')), 2, says);
 }
 
 #[test]
@@ -366,7 +330,7 @@ fn all_that_is_missing_is_named_at_once() {
     senseless("reproduce e1", &["--data", "--out"]);
     senseless("features", &["--data", "--tensor", "--eps-relative", "<MODEL>"]);
     senseless("merge only", &["--out"]);
-    let scratch = Scratch::new("missing");
+    let scratch = directory();
     let file = scratch.at("settings.toml");
     std::fs::write(&file, "seed = 3\n").unwrap();
     senseless(&format!("audit m.onnx --config {file}"), &["--data", "--eps"]);
@@ -403,7 +367,7 @@ fn attack_measures_no_packets() {
     let line = "attack m.onnx --data mnist:x --eps 0.1 --out o";
     senseless(&format!("{line} --packet-samples 50"), &["--packet-samples", "kennard audit"]);
     senseless(&format!("{line} --temperature 2"), &["--temperature", "kennard audit"]);
-    let help = String::from_utf8(kennard(&["attack", "--help"]).output().unwrap().stdout).unwrap();
+    let help = stdout(&succeeds(&mut kennard(["attack", "--help"])));
     assert!(!help.contains("--packet-samples") && !help.contains("report.html"), "{help}");
     assert!(help.contains("adversarials.npz"), "{help}");
 }
@@ -412,7 +376,7 @@ fn attack_measures_no_packets() {
 #[test]
 fn negative_numbers_are_numbers() {
     let model = fixture("fashion_mlp.onnx");
-    let data = format!("--data fashion-mnist:{}", fixture("fashion-mnist"));
+    let data = format!("--data {}", fashion());
     for line in [
         format!("audit {model} {data} --eps 0.1 --samples 2 --packet-samples 0 --bounds -1,1"),
         format!("audit {model} {data} --eps 0.1 --samples 2 --packet-samples 0 --bounds=-1,1"),
@@ -422,9 +386,7 @@ fn negative_numbers_are_numbers() {
         format!("probe {model} {data} --samples 2 --mean -.5 --std 1e-1"),
         format!("features {model} {data} --samples 2 --tensor relu1 --eps-relative 0.1 --bounds -1,1"),
     ] {
-        let words: Vec<&str> = line.split(' ').collect();
-        let output = kennard(&words).output().unwrap();
-        assert!(output.status.success(), "{line}: {}", said(&output));
+        succeeds(&mut kennard(line.split(' ')));
     }
     // Each says what is wrong with a negative number, and none takes it for an option.
     for line in [
@@ -433,8 +395,7 @@ fn negative_numbers_are_numbers() {
         format!("slice {model} {data} --scale -0.1"),
         format!("plane {} --problem moons --noise -0.1", fixture("plane_moons.onnx")),
     ] {
-        let words: Vec<&str> = line.split(' ').collect();
-        let output = kennard(&words).output().unwrap();
+        let output = kennard(line.split(' ')).output().unwrap();
         assert!([1, 2].map(Some).contains(&output.status.code()), "{line}: {}", said(&output));
         assert!(!said(&output).contains("unexpected argument"), "{line}: {}", said(&output));
     }
@@ -447,11 +408,7 @@ fn negative_numbers_are_numbers() {
 
 /// The help of all commands, by their names.
 fn helps() -> Vec<(String, String)> {
-    let help = |words: &[&str]| {
-        let output = kennard(words).env("COLUMNS", "90").output().unwrap();
-        assert!(output.status.success(), "{words:?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let help = |words: &[&str]| stdout(&succeeds(kennard(words).env("COLUMNS", "90")));
     let whole = help(&["--help"]);
     let commands = whole.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let names =
@@ -478,7 +435,7 @@ fn help_is_grouped_wrapped_and_of_one_mind() {
     for heading in ["Model", "Data", "Threat", "Attacks", "Packets", "Run", "Output"] {
         assert!(audit.contains(&format!("\n{heading}:\n")), "{audit}");
     }
-    let whole = kennard(&["--help"]).output().unwrap();
+    let whole = kennard(["--help"]).output().unwrap();
     for status in ["  0    ", "  1    ", "  2    ", "  3    ", "  130  "] {
         assert!(said(&whole).contains(&format!("\n{status}")), "{status}");
     }
@@ -488,10 +445,10 @@ fn help_is_grouped_wrapped_and_of_one_mind() {
 #[cfg(unix)]
 #[test]
 fn examples_run() {
-    let scratch = Scratch::new("examples");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
-    std::os::unix::fs::symlink(root.join("fixtures"), scratch.0.join("fixtures")).unwrap();
-    let program = Path::new(env!("CARGO_BIN_EXE_kennard")).parent().unwrap();
+    let scratch = directory();
+    let root = root().canonicalize().unwrap();
+    std::os::unix::fs::symlink(root.join("fixtures"), scratch.join("fixtures")).unwrap();
+    let program = Path::new(PROGRAM).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let mut count = 0;
     for (name, help) in helps() {
@@ -506,8 +463,8 @@ fn examples_run() {
                 continue;
             }
             let mut shell = Command::new("sh");
-            shell.args(["-ec", line]).current_dir(&scratch.0).env("PATH", &path).env("HOME", &scratch.0);
-            std::fs::create_dir_all(scratch.0.join(".local/share/bash-completion/completions")).unwrap();
+            shell.args(["-ec", line]).current_dir(&scratch).env("PATH", &path).env("HOME", &scratch);
+            std::fs::create_dir_all(scratch.join(".local/share/bash-completion/completions")).unwrap();
             let output = shell.output().unwrap();
             assert!(output.status.success(), "{name}: {line}\n{}", said(&output));
             count += 1;
@@ -518,25 +475,18 @@ fn examples_run() {
 
 #[test]
 fn shells_and_pagers_know_every_command() {
-    let scratch = Scratch::new("manual");
+    let scratch = directory();
     let names: Vec<String> = helps().into_iter().map(|(name, _)| name).collect();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let output = kennard(&["completions", shell]).output().unwrap();
-        let script = String::from_utf8(output.stdout).unwrap();
-        assert!(
-            output.status.success() && names.iter().all(|name| script.contains(name.as_str())),
-            "{shell}"
-        );
+        let script = stdout(&succeeds(&mut kennard(["completions", shell])));
+        assert!(names.iter().all(|name| script.contains(name.as_str())), "{shell}");
         assert!(script.contains("packet-samples"), "{shell}");
     }
-    let output = kennard(&["man", "--out", &scratch.at("man1")]).output().unwrap();
-    assert!(output.status.success(), "{}", said(&output));
+    succeeds(&mut kennard(["man", "--out", &scratch.at("man1")]));
     let first = std::fs::read_to_string(scratch.at("man1/kennard.1")).unwrap();
     assert!(first.contains("Exit status"), "{first}");
-    assert_eq!(
-        String::from_utf8(kennard(&["man"]).output().unwrap().stdout).unwrap(),
-        first.trim_end().to_string() + "\n"
-    );
+    let shown = stdout(&succeeds(&mut kennard(["man"])));
+    assert_eq!(shown, first.trim_end().to_string() + "\n");
     for name in &names {
         let page = std::fs::read_to_string(scratch.at(&format!("man1/kennard-{name}.1"))).unwrap();
         assert!(page.starts_with(".ie") && page.contains(".TH") && page.contains("Examples"), "{name}");
@@ -547,7 +497,7 @@ fn shells_and_pagers_know_every_command() {
 /// `kennard 0.1.0 (abc1234), rten 0.27.0, ONNX Runtime …`
 #[test]
 fn the_version_says_what_runs_models() {
-    let output = kennard(&["--version"]).output().unwrap();
+    let output = kennard(["--version"]).output().unwrap();
     let text = said(&output);
     let rest = text.strip_prefix(&format!("kennard {}", env!("CARGO_PKG_VERSION"))).unwrap();
     let mut git = Command::new("git");
@@ -558,14 +508,14 @@ fn the_version_says_what_runs_models() {
         assert!(rest.starts_with(&format!(" ({}), rten ", commit.trim())), "{text}");
     }
     assert!(text.contains(", ONNX Runtime "), "{text}");
-    let without = kennard(&["-V"]).env("ORT_DYLIB_PATH", "/nowhere").output().unwrap();
+    let without = kennard(["-V"]).env("ORT_DYLIB_PATH", "/nowhere").output().unwrap();
     assert!(said(&without).ends_with("ONNX Runtime not found\n"), "{}", said(&without));
 }
 
 /// What is published says on what terms.
 #[test]
 fn every_package_carries_its_licences() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = root();
     for name in ["kennard-graph", "kennard-runtime", "kennard", "kennard-cli"] {
         for (file, says) in [("LICENSE-MIT", "MIT License"), ("LICENSE-APACHE", "Apache License")] {
             let text = std::fs::read_to_string(root.join("crates").join(name).join(file)).unwrap();
@@ -585,7 +535,7 @@ fn every_package_carries_its_licences() {
 /// Models of other kinds are named, with the lines that export them.
 #[test]
 fn other_models_are_met_with_the_way_to_export_them() {
-    let scratch = Scratch::new("foreign");
+    let scratch = directory();
     for (name, bytes, says) in [
         (
             "net.pth",
@@ -598,10 +548,10 @@ fn other_models_are_met_with_the_way_to_export_them() {
         ("net.onnx", b"", "empty"),
     ] {
         std::fs::write(scratch.at(name), bytes).unwrap();
-        let output = kennard(&["inspect", &scratch.at(name)]).output().unwrap();
+        let output = kennard(["inspect", &scratch.at(name)]).output().unwrap();
         let text = said(&output);
         assert!(output.status.code() == Some(1) && text.contains(says) && text.contains(name), "{text}");
     }
-    let output = kennard(&["inspect", &scratch.at("")]).output().unwrap();
+    let output = kennard(["inspect", &scratch.at("")]).output().unwrap();
     assert!(output.status.code() == Some(1) && said(&output).contains("is a directory"), "{}", said(&output));
 }

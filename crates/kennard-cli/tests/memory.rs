@@ -1,25 +1,25 @@
 //! `--memory`: what is estimated, and what is done where it is too much.
 
+mod common;
+
 use std::io::Read;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use kennard::data::npz;
 use kennard_graph::ndarray::ArrayD;
 use kennard_graph::{Builder, DType, Dim, Graph, Tensor, TensorType};
-use kennard_runtime::{Choice, Runtime};
+
+use common::{Scratch, directory, kennard, runtimes, stderr};
 
 const SIDE: usize = 32;
 
 /// A fully connected network of 80 MiB, and images for it, in a directory that goes with it.
-struct Case(PathBuf);
+struct Case(Scratch);
 
 impl Case {
-    fn new(name: &str) -> Case {
-        let directory =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("memory-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
+    fn new() -> Case {
+        let directory = directory();
         let builder = Builder::new(&Graph::default()).unwrap();
         let dims = vec![Dim::BATCH, Dim::Known(1), Dim::Known(SIDE), Dim::Known(SIDE)];
         let x = builder.input("x", TensorType::new(DType::F32, dims));
@@ -49,12 +49,10 @@ impl Case {
     }
 
     fn audit(&self, runtime: &str, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-        command.arg("audit").arg(self.0.join("model.onnx"));
-        command.arg("--data").arg(format!("npz:{}", self.0.join("data.npz").display()));
-        command.args(["--eps", "0.01", "--attack", "fgsm", "--packet-samples", "0", "--json"]);
-        command.args(["--runtime", runtime]).args(words);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let data = format!("npz:{}", self.0.at("data.npz"));
+        let mut command = kennard(["audit", &self.0.at("model.onnx"), "--data", &data, "--runtime", runtime]);
+        command.args(["--eps", "0.01", "--attack", "fgsm", "--packet-samples", "0", "--json"]).args(words);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
@@ -65,7 +63,7 @@ impl Case {
         let figures = format!("{} {}", summary["clean"]["correct"], summary["attacks"]);
         // Seconds are no figures.
         let figures = figures.split("\"seconds\"").next().unwrap_or_default().to_string();
-        (figures, String::from_utf8_lossy(&output.stderr).into(), output.status.success())
+        (figures, stderr(&output), output.status.success())
     }
 
     /// The most memory that the command took at once, in bytes; none where the system does not say.
@@ -86,12 +84,6 @@ impl Case {
     }
 }
 
-impl Drop for Case {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// The estimate for one worker that a refusal names, in MiB.
 fn estimate(said: &str) -> f64 {
     let (_, rest) = said.split_once("needs about ").unwrap_or_else(|| panic!("{said}"));
@@ -102,13 +94,8 @@ fn estimate(said: &str) -> f64 {
 
 #[test]
 fn too_little_memory_is_refused_and_little_is_kept_to() {
-    let case = Case::new("limits");
-    let runtimes = [("rten", Choice::Rten), ("onnxruntime", Choice::OnnxRuntime)];
-    for (name, choice) in runtimes {
-        if Runtime::open(choice).is_err() {
-            println!("skipped for {name}: it is not installed");
-            continue;
-        }
+    let case = Case::new();
+    for name in runtimes() {
         let (_, said, done) = case.run(name, &["--memory", "10MiB", "--threads", "2"]);
         assert!(!done && said.contains("and 10 MiB may be used: raise --memory"), "{said}");
         let (_, said, done) = case.run(name, &["--memory", "10MiB", "--micro-batch", "4"]);

@@ -4,6 +4,8 @@
 //! Real models are changed at random places, from fixed seeds: 200 mutants by default, more with
 //! `KENNARD_MUTANTS`; `cargo test --test mutants -- --ignored` makes 2 000.
 
+mod common;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -11,7 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use kennard_runtime::{Choice, Runtime};
+use common::{PROGRAM, fashion, fixture, runtimes, shared};
 
 /// A model, and the data it is audited on.
 struct Origin {
@@ -20,17 +22,11 @@ struct Origin {
     data: String,
 }
 
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
-}
-
 fn origins() -> Vec<Origin> {
-    let images = format!("fashion-mnist:{}", fixtures().join("fashion-mnist").display());
     let mut files: Vec<(PathBuf, String)> = ["fashion_pool.onnx", "fashion_mlp.onnx", "fashion_cnn.onnx"]
-        .map(|name| (fixtures().join(name), images.clone()))
+        .map(|name| (PathBuf::from(fixture(name)), fashion()))
         .into();
-    let shared = std::env::var_os("KENNARD_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
+    let shared = shared();
     let cases = shared.join("cases");
     if cases.is_dir() {
         let pairs = ["base", "cnn_qdyn:cnn_qdyn", "rnn_lstm:rnn_lstm", "imgstd:const_img", "mha_legacy:s68"];
@@ -251,8 +247,7 @@ fn complaint(model: &Path, data: &str, runtime: &str) -> Option<String> {
     // The limits of memory and of a core's time are the system's; a core that is shared takes longer.
     let mut child = Command::new("sh")
         .args(["-c", "ulimit -c 0; ulimit -v 4194304; ulimit -t 20; exec \"$0\" \"$@\""])
-        .arg(env!("CARGO_BIN_EXE_kennard"))
-        .arg("audit")
+        .args([PROGRAM, "audit"])
         .arg(model)
         .args(["--data", data, "--runtime", runtime, "--eps", "0.02", "--samples", "4", "--attack", "fgsm"])
         .args(["--packet-samples", "0", "--threads", "1"])
@@ -286,11 +281,8 @@ fn complaint(model: &Path, data: &str, runtime: &str) -> Option<String> {
 
 fn try_mutants(seeds: std::ops::Range<u64>) {
     let origins = origins();
-    let mut runtimes = vec!["rten"];
-    match Runtime::open(Choice::OnnxRuntime) {
-        Ok(_) => runtimes.push("onnxruntime"),
-        Err(error) => println!("skipped for ONNX Runtime: {error}"),
-    }
+    let runtimes = runtimes();
+    // Mutants that were complained of stay in it.
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("mutants-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let (next, complaints) = (AtomicUsize::new(0), Mutex::new(Vec::new()));

@@ -1,35 +1,26 @@
 //! `--runtime openvino`, where it is installed, and `--search-precision`.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod common;
+
+use std::path::Path;
+use std::process::Command;
 
 use kennard_runtime::{Choice, Precision, Runtime};
 use serde_json::Value;
 
-fn fixture(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name).display().to_string()
-}
+use common::{fashion, fixture, json, kennard, read_json, refused, scratch, stderr};
 
 fn audit(runtime: &str, words: &[&str], out: &Path) -> Command {
     audit_by("pgd", runtime, words, out)
 }
 
 fn audit_by(attack: &str, runtime: &str, words: &[&str], out: &Path) -> Command {
-    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
     let first = if attack == "standard" { "4" } else { "40" };
     let fixed = ["--eps", "0.01", "--attack", attack, "--first", first, "--packet-samples", "0", "--json"];
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    command.args(["audit", &fixture("fashion_cnn.onnx"), "--data", &data, "--runtime", runtime]);
+    let mut command =
+        kennard(["audit", &fixture("fashion_cnn.onnx"), "--data", &fashion(), "--runtime", runtime]);
     command.args(fixed).args(words).arg("--out").arg(out);
     command
-}
-
-fn scratch(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-openvino-{name}", std::process::id()))
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// An audit on OpenVINO has rten's verdicts, says what it ran on, gives the same bytes on any number of threads, and is not gone on
@@ -41,49 +32,33 @@ fn an_audit_says_what_it_ran_on() {
         return;
     }
     let (first, second, third) = (scratch("first"), scratch("second"), scratch("rten"));
-    let run = |runtime: &str, words: &[&str], out: &Path| -> Value {
-        let Output { status, stdout, stderr } = audit(runtime, words, out).output().unwrap();
-        assert!(status.success(), "{}", text(&stderr));
-        serde_json::from_slice(&stdout).unwrap()
-    };
-    let one = run("openvino", &["--threads", "1"], &first);
-    run("openvino", &["--threads", "3"], &second);
-    let rten = run("rten", &[], &third);
+    let one = json(&mut audit("openvino", &["--threads", "1"], &first));
+    json(&mut audit("openvino", &["--threads", "3"], &second));
+    let rten = json(&mut audit("rten", &[], &third));
     let samples = |directory: &Path| std::fs::read(directory.join("samples.parquet")).unwrap();
     assert_eq!(samples(&first), samples(&second));
     for figure in ["clean", "robust"] {
         assert_eq!(one[figure], rten[figure]);
     }
-    let manifest = std::fs::read(first.join("manifest.json")).unwrap();
-    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let manifest = read_json(first.join("manifest.json"));
     let said = manifest["settings"]["runtime"].as_str().unwrap();
     assert!(said.starts_with("openvino 20") && said.ends_with(" f32"), "{said}");
     assert!(manifest["settings"]["untouched"].as_str().unwrap().ends_with("in single precision"));
-    let other = audit("rten", &["--resume"], &first).output().unwrap();
-    assert_eq!(other.status.code(), Some(1), "{}", text(&other.stderr));
-    assert!(text(&other.stderr).contains("runtime is \"openvino 20"), "{}", text(&other.stderr));
-    for directory in [first, second, third] {
-        std::fs::remove_dir_all(directory).unwrap();
-    }
+    refused(&mut audit("rten", &["--resume"], &first), 1, &["runtime is \"openvino 20"]);
 }
 
 #[test]
 fn a_missing_library_is_an_error_with_its_cure() {
     let out = scratch("none");
-    let output = audit("openvino", &[], &out).env("OPENVINO_DYLIB_PATH", "/nowhere.so").output().unwrap();
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("pip install openvino") && said.contains("/nowhere.so"), "{said}");
-    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut missing = audit("openvino", &[], &out);
+    refused(missing.env("OPENVINO_DYLIB_PATH", "/nowhere.so"), 1, &["pip install openvino", "/nowhere.so"]);
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"));
     let other = directory.join("Cargo.toml");
     for (path, says) in
         [(&*other, "not OpenVINO's C library"), (directory, "name the file libopenvino_c.so in it")]
     {
-        let output = audit("openvino", &[], &out).env("OPENVINO_DYLIB_PATH", path).output().unwrap();
-        let said = text(&output.stderr);
-        assert!(output.status.code() == Some(1) && said.contains(says), "{said}");
+        refused(audit("openvino", &[], &out).env("OPENVINO_DYLIB_PATH", path), 1, &[says]);
     }
-    let _ = std::fs::remove_dir_all(out);
 }
 
 /// What `auto` takes follows from runtime, processor and attacks, and is said; what is asked for and lacking is refused with the cure.
@@ -93,9 +68,9 @@ fn searches_say_what_they_are_in() {
     let searching = |attack: &str, runtime: &str, precision: &str| {
         let _ = std::fs::remove_dir_all(&out);
         let words = ["--search-precision", precision];
-        let Output { status, stdout, stderr } = audit_by(attack, runtime, &words, &out).output().unwrap();
-        let summary = serde_json::from_slice::<Value>(&stdout).unwrap_or_default();
-        (status.code(), summary, text(&stderr))
+        let output = audit_by(attack, runtime, &words, &out).output().unwrap();
+        let summary = serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default();
+        (output.status.code(), summary, stderr(&output))
     };
     let precision = |summary: &Value| summary["search_precision"].as_str().unwrap_or("f32").to_owned();
     let (code, summary, said) = searching("fgsm", "rten", "auto");
@@ -125,14 +100,9 @@ fn searches_say_what_they_are_in() {
     if openvino.computes_in(Precision::Bf16).is_ok() {
         let (_, summary, said) = searching("standard", "openvino", "bf16");
         assert!(summary["autoattack"] == "standard, searched in bf16", "{said}");
-        let Output { stderr, .. } = audit("openvino", &["--resume"], &out).output().unwrap();
-        assert!(
-            text(&stderr).contains("search_precision is \"bf16\" there and \"f32\" here"),
-            "{}",
-            text(&stderr)
-        );
+        let other = "search_precision is \"bf16\" there and \"f32\" here";
+        refused(&mut audit("openvino", &["--resume"], &out), 1, &[other]);
     } else {
         println!("skipped: {why}");
     }
-    let _ = std::fs::remove_dir_all(out);
 }

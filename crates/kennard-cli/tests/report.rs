@@ -1,47 +1,19 @@
 //! Pages of runs: the figures on them, what they withstand, and `kennard watch`.
 
+mod common;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-fn fixture(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name).display().to_string()
-}
-
-/// A directory that goes with the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Scratch {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Scratch(path)
-    }
-
-    fn at(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn kennard(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    command.args(words);
-    command
-}
+use common::{PROGRAM, directory, fashion, fixture, kennard, read_json, shared, stderr, stdout, succeeds};
 
 fn audit(model: &str, out: &str, words: &[&str]) -> Command {
-    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
-    let mut command = kennard(&["audit", model, "--data", &data, "--runtime", "rten", "--out", out]);
+    let mut command = kennard(["audit", model, "--data", &fashion(), "--runtime", "rten", "--out", out]);
     command.args(words).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
@@ -53,11 +25,7 @@ fn quick(model: &str, out: &str) {
 }
 
 fn report(words: &[&str]) -> Output {
-    kennard(&["report"]).args(words).output().unwrap()
-}
-
-fn json(path: &str) -> Value {
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    kennard(["report"]).args(words).output().unwrap()
 }
 
 /// What a page shows.
@@ -75,7 +43,7 @@ fn copy(from: &str, to: &str) {
 
 #[test]
 fn a_page_has_the_figures_of_the_summary() {
-    let scratch = Scratch::new("page");
+    let scratch = directory();
     let run = scratch.at("run");
     quick("fashion_cnn_robust.onnx", &run);
     let page = std::fs::read_to_string(scratch.at("run/report.html")).unwrap();
@@ -83,9 +51,9 @@ fn a_page_has_the_figures_of_the_summary() {
     assert!(page.contains("connect-src &#39;none&#39;") && page.contains("default-src &#39;none&#39;"));
     let document = shown(&page);
     let shown = &document["runs"][0];
-    let summary = json(&scratch.at("run/summary.json"));
+    let summary = read_json(scratch.at("run/summary.json"));
     assert_eq!(shown["summary"], summary);
-    assert_eq!(shown["manifest"], json(&scratch.at("run/manifest.json")));
+    assert_eq!(shown["manifest"], read_json(scratch.at("run/manifest.json")));
     assert_eq!(shown["stage"], "finished");
     let sum = |of: &Value| of.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum::<u64>();
     let classes = &shown["classes"];
@@ -113,12 +81,10 @@ fn a_page_has_the_figures_of_the_summary() {
     // Another directory of the same model joins it.
     let packets = scratch.at("packets");
     let words = ["--scale", "0.02,0.05", "--centres", "2", "--runtime", "rten", "--out", &packets];
-    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
     let model = fixture("fashion_cnn_robust.onnx");
-    let measured = kennard(&["uncertainty", &model, "--data", &data]).args(words).output().unwrap();
-    assert!(measured.status.success(), "{}", String::from_utf8_lossy(&measured.stderr));
+    succeeds(kennard(["uncertainty", &model, "--data", &fashion()]).args(words));
     let alone = self::shown(&std::fs::read_to_string(scratch.at("packets/report.html")).unwrap());
-    assert_eq!(alone["runs"][0]["surveys"][0]["summary"], json(&scratch.at("packets/summary.json")));
+    assert_eq!(alone["runs"][0]["surveys"][0]["summary"], read_json(scratch.at("packets/summary.json")));
     let page = scratch.at("both.html");
     assert!(report(&[&run, &packets, "-o", &page]).status.success());
     let both = self::shown(&std::fs::read_to_string(&page).unwrap());
@@ -128,13 +94,13 @@ fn a_page_has_the_figures_of_the_summary() {
 
 #[test]
 fn runs_are_compared_sample_by_sample() {
-    let scratch = Scratch::new("compare");
+    let scratch = directory();
     for (model, layers) in [("fashion_cnn_robust.onnx", 50), ("fashion_mlp.onnx", 18)] {
         quick(model, &scratch.at(&format!("runs/resnet{layers}")));
     }
     let page = scratch.at("page.html");
     let output = report(&[&scratch.at("runs"), "-o", &page]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}", stderr(&output));
     let document = shown(&std::fs::read_to_string(&page).unwrap());
     let (runs, comparison) = (&document["runs"], &document["comparison"]);
     // In the order of names. These are two networks: that the names end with numbers makes no epochs of them.
@@ -161,7 +127,7 @@ fn runs_are_compared_sample_by_sample() {
     let words = ["--eps", "0.05", "--samples", "25", "--attack", "pgd", "--packet-samples", "0"];
     assert!(audit(&fixture("fashion_cnn.onnx"), &fewer, &words).status().unwrap().success());
     let output = report(&[&scratch.at("runs/resnet18"), &fewer, "-o", &page]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}", stderr(&output));
     let comparison = shown(&std::fs::read_to_string(&page).unwrap())["comparison"].clone();
     let both = comparison["pairs"][0]["samples"].as_u64().unwrap();
     assert!((1..=25).contains(&both), "{both}");
@@ -173,18 +139,18 @@ fn runs_are_compared_sample_by_sample() {
 /// names, whatever they are called.
 #[test]
 fn a_table_for_a_paper_has_the_figures_of_the_summaries() {
-    let scratch = Scratch::new("paper");
+    let scratch = directory();
     quick("fashion_cnn_robust.onnx", &scratch.at("all/a"));
     quick("fashion_mlp.onnx", &scratch.at("all/b"));
     let table = |format: &str| {
         let output = report(&[&scratch.at("all"), "--table", format]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{}", stderr(&output));
         String::from_utf8(output.stdout).unwrap()
     };
     let (markdown, latex) = (table("markdown"), table("latex"));
     let hundred = |share: &Value| format!("{:.2}", 100.0 * share.as_f64().unwrap());
     for run in ["a", "b"] {
-        let summary = json(&scratch.at(&format!("all/{run}/summary.json")));
+        let summary = read_json(scratch.at(&format!("all/{run}/summary.json")));
         for part in [&summary["clean"]["accuracy"], &summary["robust"]["robust_accuracy"]] {
             assert!(markdown.contains(&hundred(part)) && latex.contains(&hundred(part)), "{markdown}{latex}");
         }
@@ -220,7 +186,7 @@ fn a_table_for_a_paper_has_the_figures_of_the_summaries() {
     );
     std::fs::write(scratch.at("paper.tex"), document).unwrap();
     let mut compiler = Command::new("pdflatex");
-    compiler.args(["-halt-on-error", "paper.tex"]).current_dir(&scratch.0).stdout(Stdio::null());
+    compiler.args(["-halt-on-error", "paper.tex"]).current_dir(&scratch).stdout(Stdio::null());
     match compiler.status() {
         Ok(status) => assert!(status.success(), "{latex}"),
         Err(_) => println!("skipped: there is no pdflatex to compile the table with"),
@@ -231,7 +197,7 @@ fn a_table_for_a_paper_has_the_figures_of_the_summaries() {
 /// in the summary.
 #[test]
 fn attacks_are_cited_with_what_is_not_as_usual() {
-    let scratch = Scratch::new("cited");
+    let scratch = directory();
     let cited = |name: &str, words: &[&str]| -> (String, Value) {
         let out = scratch.at(name);
         let usual = ["--samples", "8", "--packet-samples", "0"];
@@ -239,12 +205,11 @@ fn attacks_are_cited_with_what_is_not_as_usual() {
         let screen = command.stdout(Stdio::piped()).output().unwrap();
         assert!(screen.status.success(), "{words:?}");
         let table = report(&[&out, "--table", "markdown"]);
-        let [screen, table] = [screen.stdout, table.stdout].map(|text| String::from_utf8(text).unwrap());
-        (screen + &table, json(&scratch.at(&format!("{name}/summary.json"))))
+        (stdout(&screen) + &stdout(&table), read_json(scratch.at(&format!("{name}/summary.json"))))
     };
     let at = ["--eps", "0.05", "--attack"];
     for (name, words, said) in [
-        ("malt", &["malt", "--budget", "5"][..], "malt with at most 5 passes a sample"),
+        ("malt", &["malt", "--budget", "5"][..], "malt with at most 5 passes per sample"),
         (
             "steps",
             &["pgd", "--steps", "1", "--minimal", "fmn"][..],
@@ -253,7 +218,7 @@ fn attacks_are_cited_with_what_is_not_as_usual() {
         (
             "standard",
             &["standard", "--budget", "5"][..],
-            "apgd-ce, apgd-t, fab-t, square, each with at most 5 passes a sample",
+            "apgd-ce, apgd-t, fab-t, square, each with at most 5 passes per sample",
         ),
     ] {
         let (text, summary) = cited(name, &[&at[..], words].concat());
@@ -276,19 +241,9 @@ fn attacks_are_cited_with_what_is_not_as_usual() {
     assert!(text.contains("\nrobust ") && text.contains(&format!("{robust:.2} %")), "{text}");
 }
 
-/// A command's words with the fixtures' data and a directory.
-fn into(out: &str, words: &[&str]) -> Output {
-    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
-    let mut command = kennard(words);
-    if words[0] != "plane" {
-        command.args(["--data", &data]);
-    }
-    command.args(["--runtime", "rten", "--out", out]).output().unwrap()
-}
-
 #[test]
 fn every_command_that_writes_figures_leaves_a_page() {
-    let scratch = Scratch::new("sheets");
+    let scratch = directory();
     let (plane, mlp) = (fixture("plane_moons.onnx"), fixture("fashion_mlp.onnx"));
     let commands: [&[&str]; 4] = [
         &["plane", &plane, "--problem", "moons", "--samples", "50", "--scale", "0.1"],
@@ -298,8 +253,11 @@ fn every_command_that_writes_figures_leaves_a_page() {
     ];
     for words in commands {
         let out = scratch.at(words[0]);
-        let output = into(&out, words);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut command = kennard(words);
+        if words[0] != "plane" {
+            command.args(["--data", &fashion()]);
+        }
+        succeeds(command.args(["--runtime", "rten", "--out", &out]));
         let path = scratch.at(&format!("{}/report.html", words[0]));
         let page = std::fs::read_to_string(&path).unwrap();
         assert!(page.len() < 3 << 20 && page.contains("default-src &#39;none&#39;"));
@@ -313,20 +271,20 @@ fn every_command_that_writes_figures_leaves_a_page() {
         assert_eq!(std::fs::read_to_string(scratch.at("again.html")).unwrap(), page);
     }
     // The figures are those of the summary.
-    let accuracy = json(&scratch.at("features/summary.json"))["clean"]["accuracy"].as_f64().unwrap();
+    let accuracy = read_json(scratch.at("features/summary.json"))["clean"]["accuracy"].as_f64().unwrap();
     let page = std::fs::read_to_string(scratch.at("features/report.html")).unwrap();
     let tile = &shown(&page)["sheets"][0]["sheet"]["key"][0];
     assert_eq!(tile["figure"], format!("{:.2} %", 100.0 * accuracy));
     // All of them on one page.
     let page = scratch.at("all.html");
-    assert!(report(&[&scratch.0.display().to_string(), "--out", &page]).status.success());
+    assert!(report(&[&scratch.display().to_string(), "--out", &page]).status.success());
     assert_eq!(shown(&std::fs::read_to_string(page).unwrap())["sheets"].as_array().unwrap().len(), 4);
 }
 
 /// A page holds what a directory says as text, and of files only pictures of the directory itself.
 #[test]
 fn a_hostile_sheet_stays_text() {
-    let scratch = Scratch::new("hostile-sheet");
+    let scratch = directory();
     let hostile = "</script><img src=x onerror=alert(1)>";
     let out = scratch.at("run");
     std::fs::create_dir_all(&out).unwrap();
@@ -352,14 +310,14 @@ fn a_hostile_sheet_stays_text() {
 
     std::fs::write(scratch.at("run/page.json"), "{\"title\": ").unwrap();
     let refused = report(&[&out, "--out", &scratch.at("page.html")]);
-    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let message = stderr(&refused);
     assert!(!refused.status.success() && message.contains("page.json"), "{message}");
 }
 
 /// What an experiment that was stopped has done is on its page.
 #[test]
 fn an_unfinished_sheet_has_the_audits_within() {
-    let scratch = Scratch::new("unfinished-sheet");
+    let scratch = directory();
     quick("fashion_mlp.onnx", &scratch.at("run/net/audit"));
     let mut sheet = serde_json::json!({
         "title": "sweep", "what": "", "command": [], "kennard": "0", "finished": false, "audits": false, "key": [],
@@ -376,18 +334,15 @@ fn an_unfinished_sheet_has_the_audits_within() {
 
 #[test]
 fn checkpoints_of_a_run_are_its_epochs() {
-    let scratch = Scratch::new("epochs");
-    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
+    let scratch = directory();
     std::fs::create_dir_all(scratch.at("nets")).unwrap();
     for (i, model) in ["fashion_mlp.onnx", "fashion_cnn.onnx", "fashion_cnn_robust.onnx"].iter().enumerate() {
         std::fs::copy(fixture(model), scratch.at(&format!("nets/net{}.onnx", [2, 10, 1][i]))).unwrap();
     }
-    let mut track =
-        kennard(&["track", &scratch.at("nets"), "--data", &data, "--eps", "0.05", "--samples", "20"]);
-    track.args(["--steps", "2", "--packet-samples", "0", "--runtime", "rten", "--out", &scratch.at("track")]);
-    let output = track.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let epochs: Vec<Value> = json(&scratch.at("track/track.json"))["points"]
+    let mut track = kennard(["track", &scratch.at("nets"), "--data", &fashion(), "--eps", "0.05"]);
+    track.args(["--samples", "20", "--steps", "2", "--packet-samples", "0", "--runtime", "rten", "--out"]);
+    succeeds(track.arg(scratch.at("track")));
+    let epochs: Vec<Value> = read_json(scratch.at("track/track.json"))["points"]
         .as_array()
         .unwrap()
         .iter()
@@ -410,9 +365,9 @@ fn checkpoints_of_a_run_are_its_epochs() {
 /// table of samples are of all attacks.
 #[test]
 fn a_probe_joins_its_own_model() {
-    let scratch = Scratch::new("probes");
+    let scratch = directory();
     let (mlp, cnn) = (fixture("fashion_mlp.onnx"), fixture("fashion_cnn.onnx"));
-    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
+    let data = fashion();
     let (run, page) = (scratch.at("audit"), scratch.at("page.html"));
     let words = ["--eps", "0.01", "--first", "8", "--attack", "none", "--minimal", "fmn", "--steps", "5"];
     let words = [&words[..], &["--packet-samples", "0"]].concat();
@@ -420,7 +375,7 @@ fn a_probe_joins_its_own_model() {
     let probe = |model: &str, name: &str| {
         let out = scratch.at(name);
         let words = ["probe", model, "--data", &data, "--first", "8", "--runtime", "rten", "--out", &out];
-        assert!(kennard(&words).output().unwrap().status.success());
+        succeeds(&mut kennard(words));
         out
     };
     let runs = |probe: &str| {
@@ -434,7 +389,7 @@ fn a_probe_joins_its_own_model() {
     assert!(apart.as_array().unwrap().len() == 2 && apart[0]["probe"].is_null());
     assert!(apart[1]["probe"]["model"]["file"].as_str().unwrap().contains("fashion_cnn"));
     let file = format!("{own}/summary.json");
-    let mut older = json(&file);
+    let mut older = read_json(&file);
     older.as_object_mut().unwrap().remove("model");
     std::fs::write(&file, older.to_string()).unwrap();
     std::fs::remove_file(format!("{own}/SHA256SUMS")).unwrap();
@@ -450,7 +405,7 @@ fn a_probe_joins_its_own_model() {
 /// Whatever happens to the files of a run, its page is made or the file is named; nothing panics.
 #[test]
 fn damaged_runs_are_pages_or_errors_that_name_the_file() {
-    let scratch = Scratch::new("mutations");
+    let scratch = directory();
     let whole = scratch.at("whole");
     quick("fashion_mlp.onnx", &whole);
     let page = |run: &str| kennard::report::Report::read(&[run.into()]).and_then(|report| report.json());
@@ -503,31 +458,30 @@ fn damaged_runs_are_pages_or_errors_that_name_the_file() {
 /// A table whose metadata promise what its pages do not hold.
 #[test]
 fn a_table_that_the_reader_panics_on_is_named() {
-    let shared = std::env::var("KENNARD_SHARED").unwrap_or_else(|_| "../../../shared".into());
-    let case = Path::new(&shared).join("cases/report_287/samples.parquet");
+    let case = shared().join("cases/report_287/samples.parquet");
     if !case.exists() {
         println!("skipped: {} is not there", case.display());
         return;
     }
-    let scratch = Scratch::new("case");
+    let scratch = directory();
     // In a run of this version: others are refused before the table is opened.
     quick("fashion_mlp.onnx", &scratch.at("run"));
     std::fs::write(scratch.at("run/samples.parquet"), std::fs::read(&case).unwrap()).unwrap();
     std::fs::remove_file(scratch.at("run/SHA256SUMS")).unwrap();
     let output = report(&[&scratch.at("run"), "-o", &scratch.at("page.html")]);
-    let message = String::from_utf8_lossy(&output.stderr);
+    let message = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert!(message.contains("run/samples.parquet is damaged") && !message.contains("panicked"), "{message}");
 }
 
 #[test]
 fn hostile_names_stay_text() {
-    let scratch = Scratch::new("hostile");
+    let scratch = directory();
     let hostile = "</script><script>alert(1)</script><!--\u{2028}&\"'";
     quick("fashion_mlp.onnx", &scratch.at("run"));
     let calm = std::fs::read_to_string(scratch.at("run/report.html")).unwrap();
     for file in ["manifest.json", "summary.json"] {
-        let mut value = json(&scratch.at(&format!("run/{file}")));
+        let mut value = read_json(scratch.at(&format!("run/{file}")));
         let (key, place) = if file == "manifest.json" { ("command", "about") } else { ("data", "model") };
         value[place]["file"] = hostile.into();
         value[key] = match key {
@@ -547,13 +501,13 @@ fn hostile_names_stay_text() {
     // Without digests, as in the former format: a directory with them is refused when its files were edited.
     let edited = report(&[&scratch.at("run"), "-o", &scratch.at("page.html")]);
     assert_eq!(edited.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&edited.stderr).contains("SHA-256 is another"));
+    assert!(stderr(&edited).contains("SHA-256 is another"));
     std::fs::remove_file(scratch.at("run/SHA256SUMS")).unwrap();
-    let directory = scratch.0.join("<b>&amp;'\"");
-    std::fs::rename(scratch.0.join("run"), &directory).unwrap();
+    let directory = scratch.join("<b>&amp;'\"");
+    std::fs::rename(scratch.join("run"), &directory).unwrap();
     let page = scratch.at("page.html");
     let output = report(&[&directory.display().to_string(), "-o", &page]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}", stderr(&output));
     let page = std::fs::read_to_string(&page).unwrap();
     for mark in ["<script", "</script", "<!--", "<b>"] {
         assert_eq!(page.matches(mark).count(), calm.matches(mark).count(), "{mark}");
@@ -565,7 +519,7 @@ fn hostile_names_stay_text() {
 
 #[test]
 fn what_is_no_whole_run_is_named() {
-    let scratch = Scratch::new("damaged");
+    let scratch = directory();
     let whole = scratch.at("whole");
     quick("fashion_mlp.onnx", &whole);
     let page = scratch.at("page.html");
@@ -574,7 +528,7 @@ fn what_is_no_whole_run_is_named() {
         copy(&whole, &run);
         spoil(Path::new(&run));
         let output = report(&[&run, "-o", &page]);
-        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        let message = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{name}: {message}");
         for part in says {
             assert!(message.contains(part), "{name} does not say `{part}`: {message}");
@@ -610,7 +564,7 @@ fn what_is_no_whole_run_is_named() {
     let run = scratch.at("read");
     copy(&whole, &run);
     edit("summary.json", "\"threat_model\"", "\"threats\"")(Path::new(&run));
-    let said = String::from_utf8_lossy(&report(&[&run, "-o", &page]).stderr).into_owned();
+    let said = stderr(&report(&[&run, "-o", &page]));
     assert!(said.contains("take the Kennard that wrote it") && !said.contains("--out"), "{said}");
     let other = |run: &Path| {
         edit("summary.json", "\"samples\": 60", "\"samples\": 61")(run);
@@ -650,7 +604,7 @@ struct Watch {
 
 impl Watch {
     fn new(run: &str) -> Watch {
-        Watch::of(kennard(&["watch", run, "--bind", "127.0.0.1:0"]))
+        Watch::of(kennard(["watch", run, "--bind", "127.0.0.1:0"]))
     }
 
     fn of(mut command: Command) -> Watch {
@@ -717,7 +671,7 @@ fn unchunked(body: &str) -> String {
 
 #[test]
 fn a_run_is_watched_from_before_its_beginning_to_after_its_end() {
-    let scratch = Scratch::new("watch");
+    let scratch = directory();
     let run = scratch.at("run");
     let watch = Watch::new(&run);
     assert!(watch.address.starts_with("127.0.0.1:"));
@@ -763,7 +717,7 @@ fn a_run_is_watched_from_before_its_beginning_to_after_its_end() {
     assert!(child.wait().unwrap().success());
     let done = watch.data();
     assert_eq!(done["runs"][0]["stage"], "finished");
-    assert_eq!(done["runs"][0]["summary"], json(&scratch.at("run/summary.json")));
+    assert_eq!(done["runs"][0]["summary"], read_json(scratch.at("run/summary.json")));
     assert_eq!(examined(&done), 24);
 
     // Nothing new is not sent again.
@@ -821,7 +775,7 @@ fn clients_that_misbehave_do_not_harm_a_watch() {
 fn a_watch_outlives_a_want_of_descriptors() {
     let mut shell = Command::new("sh");
     let script = "ulimit -n 24; exec \"$0\" watch nowhere --bind 127.0.0.1:0";
-    shell.args(["-c", script, env!("CARGO_BIN_EXE_kennard")]);
+    shell.args(["-c", script, PROGRAM]);
     let watch = Watch::of(shell);
     let many: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(&watch.address).unwrap()).collect();
     std::thread::sleep(Duration::from_secs(1));
@@ -835,7 +789,7 @@ fn a_watch_outlives_a_want_of_descriptors() {
 #[test]
 fn a_watch_ends_without_a_word() {
     let mut child =
-        kennard(&["watch", "nowhere", "--bind", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
+        kennard(["watch", "nowhere", "--bind", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     said.read_line(&mut line).unwrap();

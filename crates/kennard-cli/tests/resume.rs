@@ -1,27 +1,23 @@
 //! Runs that are killed, and runs in parts: no resume, no command line, one device only are what users of
 //! other implementations of AutoAttack complain about.
 
-use std::path::{Path, PathBuf};
+mod common;
+
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-fn scratch(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()))
-}
+use common::{Scratch, fashion, fixture, kennard, read_json, scratch, stderr, stdout};
 
-fn fixture(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name).display().to_string()
-}
-
-fn program(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+/// A command that nobody listens to.
+fn silent(words: &[&str]) -> Command {
+    let mut command = kennard(words);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 
-fn kennard(words: &[&str]) -> Command {
-    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
-    let mut command = program(&["audit", &fixture("fashion_mlp.onnx"), "--data", &data]);
+fn audit(words: &[&str]) -> Command {
+    let mut command = silent(&["audit", &fixture("fashion_mlp.onnx"), "--data", &fashion()]);
     command.args(["--eps", "0.005", "--samples", "40", "--packet-samples", "0"]);
     command.args(["--runtime", "rten", "--json", "--out"]).args(words);
     command
@@ -29,14 +25,14 @@ fn kennard(words: &[&str]) -> Command {
 
 /// AutoAttack, which takes a while.
 fn long(words: &[&str]) -> Command {
-    let mut command = kennard(words);
+    let mut command = audit(words);
     command.args(["--attack", "standard"]);
     command
 }
 
 /// A shorter one, for what is done many times.
 fn short(words: &[&str]) -> Command {
-    let mut command = kennard(words);
+    let mut command = audit(words);
     command.args(["--attack", "fgsm,square", "--queries", "60"]);
     command
 }
@@ -109,12 +105,12 @@ fn kills_and_shards_do_not_change_a_byte() {
     assert_eq!(bytes(&whole, &RESULTS), bytes(&killed, &RESULTS));
     assert_eq!(names(&whole), names(&killed), "nothing is left over");
 
-    let shards: Vec<PathBuf> = (1..=3).map(|i| scratch(&format!("shard-{i}"))).collect();
+    let shards: Vec<Scratch> = (1..=3).map(|i| scratch(&format!("shard-{i}"))).collect();
     for (i, shard) in (1..).zip(&shards) {
         assert!(short(&[&text(shard), "--shard", &format!("{i}/3")]).status().unwrap().success());
     }
     let merge = |out: &Path| {
-        let mut command = program(&["merge"]);
+        let mut command = silent(&["merge"]);
         command.arg(out).args(&shards);
         command
     };
@@ -127,22 +123,18 @@ fn kills_and_shards_do_not_change_a_byte() {
     }
     println!("{met} of {} kills met a merge at work", kills());
     let output = merge(&merged).stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(bytes(&whole, &RESULTS), bytes(&merged, &RESULTS));
     assert_eq!(bytes(&merged, &files), first);
     assert_eq!(names(&whole), names(&merged), "nothing is left over");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("square"));
-    for directory in [whole, killed, merged].iter().chain(&shards) {
-        std::fs::remove_dir_all(directory).unwrap();
-    }
+    assert!(stdout(&output).contains("square"));
 }
 
 #[test]
 fn kills_do_not_change_what_is_trained() {
     let (whole, killed) = (scratch("trained"), scratch("trained-killed"));
     let train = |out: &Path| {
-        let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
-        let mut command = program(&["train", "--data", &data, "--split", "test", "--samples", "300"]);
+        let mut command = silent(&["train", "--data", &fashion(), "--split", "test", "--samples", "300"]);
         command.args(["--arch", "cnn:2", "--epochs", "4", "--batch", "32", "--runtime", "rten", "--resume"]);
         command.arg("--out").arg(out);
         command
@@ -155,9 +147,6 @@ fn kills_do_not_change_what_is_trained() {
     let files = ["best.onnx", "last.onnx", "checkpoints/epoch-0001.onnx", "checkpoints/epoch-0004.onnx"];
     assert!(bytes(&whole, &files) == bytes(&killed, &files));
     assert_eq!(names(&whole), names(&killed), "nothing is left over");
-    for directory in [whole, killed] {
-        std::fs::remove_dir_all(directory).unwrap();
-    }
 }
 
 /// Files cannot grow beyond a limit, as on a disk that is full: wherever that strikes, the run fails and says so,
@@ -179,7 +168,7 @@ fn without_room_a_run_fails_and_says_so() {
     let mut failed = 0;
     for blocks in [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 1 << 20] {
         let output = limited(blocks, &place);
-        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        let message = stderr(&output);
         let figures = place.join("summary.json").exists();
         match output.status.code() {
             Some(0) => assert!(figures && place.join("report.html").exists(), "{blocks}: {message}"),
@@ -198,10 +187,7 @@ fn without_room_a_run_fails_and_says_so() {
     std::fs::remove_file(place.join("report.html")).unwrap();
     let output = limited(32, &place);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("report.html"));
-    for directory in [whole, place] {
-        std::fs::remove_dir_all(directory).unwrap();
-    }
+    assert!(stderr(&output).contains("report.html"));
 }
 
 #[test]
@@ -221,14 +207,13 @@ fn an_unfinished_run_is_neither_lost_nor_mixed_with_another() {
     let message = |words: &[&str]| {
         let output = long(&[&[text.as_str()], words].concat()).stderr(Stdio::piped()).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{words:?}");
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        stderr(&output)
     };
     if was_busy {
-        assert!(String::from_utf8_lossy(&busy.stderr).contains("in use"));
+        assert!(stderr(&busy).contains("in use"));
         assert!(message(&[]).contains("--resume"));
         assert!(message(&["--resume", "--seed", "5"]).contains("seed is 0 there and 5 here"));
     }
-    std::fs::remove_dir_all(directory).unwrap();
 }
 
 /// Ctrl-C in the middle of the attacks: what is certain is said and kept, and a gate does not open.
@@ -236,13 +221,9 @@ fn an_unfinished_run_is_neither_lost_nor_mixed_with_another() {
 #[test]
 fn an_interrupted_run_says_what_is_certain() {
     let directory = scratch("interrupted");
-    let text = directory.display().to_string();
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    command.arg("audit").arg(fixtures.join("fashion_cnn_robust.onnx"));
-    command.arg("--data").arg(format!("fashion-mnist:{}", fixtures.join("fashion-mnist").display()));
+    let mut command = kennard(["audit", &fixture("fashion_cnn_robust.onnx"), "--data", &fashion()]);
     command.args(["--eps", "0.1", "--attack", "standard", "--threads", "1", "--runtime", "rten"]);
-    command.args(["--require", "clean>=0.1", "--out", &text]);
+    command.args(["--require", "clean>=0.1", "--out"]).arg(&directory);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let attacked = || {
         let summary = kennard::audit::RunState::read(&directory).ok()?.outcome.summary;
@@ -258,11 +239,9 @@ fn an_interrupted_run_says_what_is_certain() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let output = child.wait_with_output().unwrap();
-    let (screen, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (screen, said) = (stdout(&output), stderr(&output));
     assert_eq!(output.status.code(), Some(130), "{said}");
-    let summary: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(directory.join("summary.json")).unwrap()).unwrap();
-    std::fs::remove_dir_all(&directory).unwrap();
+    let summary = read_json(directory.join("summary.json"));
     let robust = &summary["robust"];
     let pending = robust["pending"].as_u64().unwrap();
     assert!(pending > 0 && summary["complete"] == false && summary["samples"] == 1000, "{summary}");

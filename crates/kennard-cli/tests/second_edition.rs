@@ -1,17 +1,12 @@
 //! The experiments R1 to R4 from end to end, small: what they leave, and that they give no verdicts then.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+mod common;
+
+use std::path::Path;
 
 use serde_json::Value;
 
-fn scratch(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-second-{name}", std::process::id()));
-    if path.exists() {
-        std::fs::remove_dir_all(&path).unwrap();
-    }
-    path
-}
+use common::{fashion, json, kennard, read_json, scratch, stderr};
 
 /// An experiment with one epoch on 100 samples of the small data set.
 fn reproduce(experiment: &str, out: &Path) -> Value {
@@ -20,18 +15,13 @@ fn reproduce(experiment: &str, out: &Path) -> Value {
 
 /// An experiment with this many epochs and samples, fewer than its own.
 fn reproduce_with(experiment: &str, out: &Path, [epochs, samples]: [&str; 2]) -> Value {
-    let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fashion-mnist");
-    let data = format!("fashion-mnist:{}", images.display());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    command
-        .args(["reproduce", experiment, "--epochs", epochs, "--samples", samples, "--json", "--out"])
-        .arg(out);
+    let mut command =
+        kennard(["reproduce", experiment, "--epochs", epochs, "--samples", samples, "--json", "--out"]);
+    command.arg(out);
     if experiment != "r4" {
-        command.args(["--data", &data, "--split", "test"]);
+        command.args(["--data", &fashion(), "--split", "test"]);
     }
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let found = json(&mut command);
     let text = std::fs::read_to_string(out.join(format!("{experiment}.md"))).unwrap();
     let digest = found["figures"]["predictions_sha256"].as_str().unwrap();
     assert!(digest.len() == 64 && text.contains(digest), "{text}");
@@ -44,7 +34,7 @@ fn reproduce_with(experiment: &str, out: &Path, [epochs, samples]: [&str; 2]) ->
     }
     let places = [out.join(experiment), out.to_path_buf()];
     let place = places.iter().find(|place| place.join("page.json").exists()).unwrap();
-    let page: Value = serde_json::from_slice(&std::fs::read(place.join("page.json")).unwrap()).unwrap();
+    let page = read_json(place.join("page.json"));
     assert_eq!(page["warnings"].as_array().unwrap().last().unwrap()["code"], "shortened", "{page}");
     assert!(place.join("report.html").exists());
     found
@@ -89,7 +79,6 @@ fn r1_and_r2_share_their_networks() {
     // At factor 1 the packets are those of R1.
     let tempered = &found["figures"]["networks"][0];
     assert_eq!(tempered["packets"][2], networks[0]["raw"]);
-    std::fs::remove_dir_all(out).unwrap();
 }
 
 #[test]
@@ -100,7 +89,6 @@ fn r3_compares_trunks() {
     let readers = found["figures"]["readers"].as_array().unwrap();
     assert_eq!(readers.len(), 5 * 5 * 6, "seeds, widths, second inputs");
     assert!(out.join("gaps.svg").exists());
-    std::fs::remove_dir_all(out).unwrap();
 }
 
 #[test]
@@ -113,17 +101,15 @@ fn r4_has_its_frontier() {
     assert!(evidence.starts_with("shortened: 200 of 4000 samples, 5 of 20 epochs ("), "{evidence}");
     // Another experiment would replace its page.
     let page = std::fs::read(out.join("page.json")).unwrap();
-    let mut other = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    other.args(["reproduce", "e4", "--epochs", "1", "--samples", "100", "--out"]).arg(&out);
-    let refused = other.stdin(Stdio::null()).output().unwrap();
-    let said = String::from_utf8_lossy(&refused.stderr);
+    let mut other = kennard(["reproduce", "e4", "--epochs", "1", "--samples", "100", "--out"]);
+    let refused = other.arg(&out).output().unwrap();
+    let said = stderr(&refused);
     assert!(!refused.status.success() && said.contains("would be replaced; give --out another"), "{said}");
     assert_eq!(std::fs::read(out.join("page.json")).unwrap(), page);
     assert_eq!(found["figures"]["networks"].as_array().unwrap().len(), 40);
     // Φ(√3.25), by SciPy's norm.cdf.
     let best = found["figures"]["frontier"][0][0].as_f64().unwrap();
     assert!((best - 0.964_288_271_1).abs() < 1e-6, "{best}");
-    std::fs::remove_dir_all(out).unwrap();
 }
 
 /// An experiment sets its training by itself: what helps is what its command has, more samples.
@@ -132,14 +118,12 @@ fn too_few_samples_are_refused_with_what_helps() {
     // A tenth of E4's points is held out: of 71 there are 64 left, a batch.
     for (experiment, least) in [("r4", 64), ("e4", 71)] {
         let out = scratch(&format!("few-{experiment}"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-        command.args(["reproduce", experiment, "--epochs", "1", "--samples", "60", "--out"]).arg(&out);
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
+        let mut command = kennard(["reproduce", experiment, "--epochs", "1", "--samples", "60", "--out"]);
+        let output = command.arg(&out).output().unwrap();
+        let said = stderr(&output);
         assert!(!output.status.success() && said.contains("the data has 60 samples"), "{said}");
         assert!(said.contains(&format!("at least --samples {least}")) && !said.contains("--batch"), "{said}");
         // Nothing there goes on.
         assert!(!out.join("page.json").exists());
-        std::fs::remove_dir_all(out).unwrap();
     }
 }

@@ -1,38 +1,33 @@
 //! Models of tables as people export them, on tables: `fixtures/tabular`, with the trainers' own answers
 //! (`references/tabular.py`).
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod common;
+
+use std::process::Command;
 
 use kennard::data::{DataSet, Elements, Options, npz};
 use kennard_graph::ndarray::ArrayD;
 use kennard_graph::{Builder, DType, Dim, Graph, Tensor, TensorType};
-use kennard_runtime::{Choice, Runtime};
 use serde_json::Value;
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tabular")
-}
+use common::{Scratch, directory, fixture, json, kennard, read_json, runtimes, stderr, stdout, succeeds};
 
-fn run(command: &str, model: &str, runtime: &str, words: &[&str]) -> Output {
+fn run(command: &str, model: &str, runtime: &str, words: &[&str]) -> Command {
     let data = model.split('_').next().unwrap();
-    let mut kennard = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    kennard.current_dir(folder()).args([command, &format!("{model}.onnx"), "--runtime", runtime]);
+    let mut run = kennard([command, &format!("{model}.onnx"), "--runtime", runtime]);
     let bounds = if data == "iris" { "0,10" } else { "0,3000" };
     let [table, classes] = ["csv", "txt"].map(|ending| format!("{data}.{ending}"));
-    kennard.args(["--data", &format!("csv:{table}"), "--classes", &classes, "--bounds", bounds]);
+    run.args(["--data", &format!("csv:{table}"), "--classes", &classes, "--bounds", bounds]);
     if data == "cancer" {
-        kennard.args(["--label-column", "diagnosis"]);
+        run.args(["--label-column", "diagnosis"]);
     }
-    kennard.args(words).output().unwrap()
+    run.args(words).current_dir(fixture("tabular"));
+    run
 }
 
 /// The summary of an audit that must succeed.
 fn summary(model: &str, runtime: &str, words: &[&str]) -> Value {
-    let output = run("audit", model, runtime, &[&["--packet-samples", "0", "--json"], words].concat());
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{model} on {runtime}: {said}");
-    serde_json::from_slice(&output.stdout).unwrap()
+    json(run("audit", model, runtime, words).args(["--packet-samples", "0", "--json"]))
 }
 
 fn names(attacks: &Value) -> Vec<&str> {
@@ -40,19 +35,14 @@ fn names(attacks: &Value) -> Vec<&str> {
 }
 
 fn has_onnx_runtime() -> bool {
-    let found = Runtime::open(Choice::OnnxRuntime);
-    if let Err(error) = &found {
-        println!("skipped on ONNX Runtime: {error}");
-    }
-    found.is_ok()
+    runtimes().contains(&"onnxruntime")
 }
 
 /// As many samples are right as the trainer says; models with gradients run on both runtimes, trees on ONNX Runtime, where they
 /// are attacked by square and from leaf to leaf if nothing else is asked for.
 #[test]
 fn exported_models_are_audited() {
-    let text = std::fs::read_to_string(folder().join("accuracy.json")).unwrap();
-    let right: Value = serde_json::from_str(&text).unwrap();
+    let right = read_json(fixture("tabular/accuracy.json"));
     let onnx_runtime = has_onnx_runtime();
     assert_eq!(right.as_object().unwrap().len(), 14);
     for (model, right) in right.as_object().unwrap() {
@@ -79,8 +69,8 @@ fn exported_models_are_audited() {
 /// Audits under threat models that only differ in which features may move, and how far, are told apart wherever they are compared.
 #[test]
 fn what_confines_attacks_is_compared() {
-    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let out = |name: &str| place.path().join(name).display().to_string();
+    let place = directory();
+    let out = |name: &str| place.at(name);
     let settings: [(&str, &[&str]); 3] = [
         ("all", &["--eps", "0.3"]),
         ("frozen", &["--eps", "0.3", "--frozen", "0,1"]),
@@ -91,43 +81,39 @@ fn what_confines_attacks_is_compared() {
         let words = [words, &["--attack", "pgd", "--out", &place][..]].concat();
         summary("iris_mlp", "rten", &words);
     }
-    let kennard = |words: &[&str]| Command::new(env!("CARGO_BIN_EXE_kennard")).args(words).output().unwrap();
     let runs = [out("all"), out("frozen"), out("own")];
     let [all, frozen, own] = runs.each_ref().map(String::as_str);
-    let table = kennard(&["report", all, frozen, own, "--table", "markdown"]);
-    let table = String::from_utf8_lossy(&table.stdout);
+    let table = stdout(&succeeds(&mut kennard(["report", all, frozen, own, "--table", "markdown"])));
     for said in
         ["| linf ≤ 0.3 |", "| linf ≤ 0.3, 2 of 4 features frozen |", "| linf, an epsilon for each feature |"]
     {
         assert!(table.contains(said), "{said}: {table}");
     }
     let page = out("page.html");
-    assert!(kennard(&["report", all, frozen, own, "-o", &page]).status.success());
+    succeeds(&mut kennard(["report", all, frozen, own, "-o", &page]));
     let page = std::fs::read_to_string(page).unwrap();
     assert_eq!(page.matches("other threat models, so their robust accuracies are not comparable").count(), 2);
 
     let (folder, data) = counted();
     let runs = [&[][..], &["--integer", "length,width"]].map(|words: &[&str]| {
-        let place = folder.path().join(words.len().to_string()).display().to_string();
+        let place = folder.at(&words.len().to_string());
         let own = ["--minimal", "fmn", "--attack", "none", "--packet-samples", "0", "--out", &place];
-        let output = on(&data, "audit", &[&own[..], words].concat());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        succeeds(&mut on(&data, "audit", &[&own[..], words].concat()));
         place
     });
-    let refused = kennard(&["attacks", "compare", &runs[0], &runs[1]]);
-    let said = String::from_utf8_lossy(&refused.stderr);
+    let refused = kennard(["attacks", "compare", &runs[0], &runs[1]]).output().unwrap();
+    let said = stderr(&refused);
     assert!(!refused.status.success() && said.contains("another set of points"), "{said}");
 
     // Parts of one run are of the same data.
     let shards = ["1/2", "2/2"].map(|shard| {
-        let place = folder.path().join(shard.replace('/', " of ")).display().to_string();
+        let place = folder.at(&shard.replace('/', " of "));
         let own = ["--minimal", "fmn", "--attack", "none", "--packet-samples", "0"];
-        let output = on(&data, "audit", &[&own[..], &["--shard", shard, "--out", &place]].concat());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        succeeds(on(&data, "audit", &own).args(["--shard", shard, "--out", &place]));
         place
     });
-    let refused = kennard(&["attacks", "compare", &shards[0], &shards[1]]);
-    let said = String::from_utf8_lossy(&refused.stderr);
+    let refused = kennard(["attacks", "compare", &shards[0], &shards[1]]).output().unwrap();
+    let said = stderr(&refused);
     let expected = "run 2 has another shard of the samples than the first";
     assert!(said.contains(expected) && said.contains("it is of shard 2/2, the first of 1/2"), "{said}");
 }
@@ -135,26 +121,20 @@ fn what_confines_attacks_is_compared() {
 /// What whole data lack is said of shards that are put together as of one run.
 #[test]
 fn merged_data_lack_what_whole_data_do() {
-    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let table = std::fs::read_to_string(folder().join("iris.csv")).unwrap();
+    let place = directory();
+    let table = std::fs::read_to_string(fixture("tabular/iris.csv")).unwrap();
     let rows: Vec<&str> =
         table.lines().filter(|line| !line.ends_with("virginica") && !line.ends_with(",2")).collect();
-    let file = place.path().join("two.csv");
+    let file = place.at("two.csv");
     std::fs::write(&file, rows.join("\n")).unwrap();
-    let data = format!("csv:{}", file.display());
-    let audit = |words: &[&str]| {
-        let output = on(&data, "audit", &[&["--eps", "0.1", "--attack", "none", "--json"], words].concat());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice::<Value>(&output.stdout).unwrap()
-    };
+    let data = format!("csv:{file}");
+    let usual = ["--eps", "0.1", "--attack", "none", "--json"];
+    let audit = |words: &[&str]| json(on(&data, "audit", &usual).args(words));
     let whole = audit(&[]);
-    let [first, second, merged] =
-        ["1", "2", "merged"].map(|name| place.path().join(name).display().to_string());
+    let [first, second, merged] = ["1", "2", "merged"].map(|name| place.at(name));
     audit(&["--shard", "1/2", "--out", &first]);
     audit(&["--shard", "2/2", "--out", &second]);
-    let mut merge = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    let output = merge.args(["merge", &first, &second, "--json", "--out", &merged]).output().unwrap();
-    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let found = json(&mut kennard(["merge", &first, &second, "--json", "--out", &merged]));
     assert!(whole["data"]["notes"].to_string().contains("no sample has class 2"), "{whole}");
     assert_eq!(found["data"]["notes"], whole["data"]["notes"]);
 }
@@ -209,8 +189,8 @@ fn distances_of_trees_are_found_from_leaf_to_leaf() {
         }
     }
     let refused = |model: &str, runtime: &str, says: &str| {
-        let output = run("audit", model, runtime, &["--minimal", "leaves", "--norm", "l2"]);
-        let said = String::from_utf8_lossy(&output.stderr);
+        let output = run("audit", model, runtime, &["--minimal", "leaves", "--norm", "l2"]).output().unwrap();
+        let said = stderr(&output);
         assert!(!output.status.success() && said.contains(says), "does not say `{says}`: {said}");
     };
     refused("iris_mlp", "rten", "the model has no tree ensemble");
@@ -219,18 +199,15 @@ fn distances_of_trees_are_found_from_leaf_to_leaf() {
 /// What is written differs from the samples by no more than each column's own epsilon, and not at all in frozen columns.
 #[test]
 fn examples_keep_to_the_epsilon_of_each_column() {
-    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("columns-{}", std::process::id()));
-    let place = out.display().to_string();
-    let scales = out.with_extension("txt");
+    let folder = directory();
+    let (place, scales) = (folder.at("columns"), folder.at("columns.txt"));
     std::fs::write(&scales, "1\n0.5\n2\n4\n").unwrap();
-    let scales = scales.display().to_string();
     let words =
         ["--eps-per-feature", &scales, "--eps", "0.5", "--frozen", "petal width,0", "--attack", "pgd"];
-    let output = run("attack", "iris_mlp", "rten", &[&words[..], &["--out", &place]].concat());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    succeeds(run("attack", "iris_mlp", "rten", &words).args(["--out", &place]));
     let open = |spec: String| DataSet::open(&spec.parse().unwrap(), &Options::default()).unwrap();
     let examples = open(format!("npz:{place}/adversarials.npz"));
-    let originals = open(format!("csv:{}", folder().join("iris.csv").display()));
+    let originals = open(format!("csv:{}", fixture("tabular/iris.csv")));
     let originals: Vec<_> = originals.samples().unwrap().map(Result::unwrap).collect();
     let allowed = [0.0, 0.25, 1.0, 0.0];
     let mut moved = 0;
@@ -245,15 +222,14 @@ fn examples_keep_to_the_epsilon_of_each_column() {
         moved += 1;
     }
     assert!(moved > 5, "{moved} examples");
-    std::fs::remove_dir_all(out).unwrap();
-    std::fs::remove_file(scales).unwrap();
 }
 
 #[test]
 fn what_is_wrong_with_epsilons_of_columns_is_said() {
     let refused = |words: &[&str], says: &str| {
-        let output = run("audit", "iris_mlp", "rten", &[words, &["--packet-samples", "0"]].concat());
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let output =
+            run("audit", "iris_mlp", "rten", words).args(["--packet-samples", "0"]).output().unwrap();
+        let said = stderr(&output);
         assert!(!output.status.success() && said.contains(says), "{words:?} does not say `{says}`: {said}");
     };
     refused(&["--eps", "0.1", "--frozen", "petal widht"], "did you mean `petal width`?");
@@ -269,33 +245,32 @@ fn what_is_wrong_with_epsilons_of_columns_is_said() {
 }
 
 /// A table of whole numbers and a word as two columns, each row once for every class, so that one of them is right.
-fn counted() -> (tempfile::TempDir, String) {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+fn counted() -> (Scratch, String) {
+    let folder = directory();
     let mut table = "length,width,kind_a,kind_b,class\n".to_owned();
     for i in 0..12 {
         for class in ["setosa", "versicolor", "virginica"] {
             table += &format!("{},{},{},{},{class}\n", 3 + i % 5, 2 + i % 3, i % 2, 1 - i % 2);
         }
     }
-    let file = folder.path().join("counted.csv");
+    let file = folder.at("counted.csv");
     std::fs::write(&file, table).unwrap();
-    (folder, format!("csv:{}", file.display()))
+    (folder, format!("csv:{file}"))
 }
 
-fn on(data: &str, command: &str, words: &[&str]) -> Output {
-    let mut kennard = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    kennard.current_dir(self::folder()).args([command, "iris_mlp.onnx", "--runtime", "rten", "--data", data]);
-    kennard.args(["--classes", "iris.txt", "--bounds", "0,10"]).args(words).output().unwrap()
+fn on(data: &str, command: &str, words: &[&str]) -> Command {
+    let mut on = kennard([command, "iris_mlp.onnx", "--runtime", "rten", "--data", data]);
+    on.args(["--classes", "iris.txt", "--bounds", "0,10"]).args(words).current_dir(fixture("tabular"));
+    on
 }
 
 #[test]
 fn numbers_stay_whole_and_words_one() {
     let (folder, data) = counted();
     let attacked = |groups: &str, out: &str| {
-        let place = folder.path().join(out).display().to_string();
+        let place = folder.at(out);
         let words = ["--eps", "3", "--integer", "length,1", "--one-hot", groups, "--attack", "pgd,square"];
-        let output = on(&data, "attack", &[&words[..], &["--out", &place]].concat());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        succeeds(on(&data, "attack", &words).args(["--out", &place]));
         let examples =
             DataSet::open(&format!("npz:{place}/adversarials.npz").parse().unwrap(), &Options::default());
         examples.unwrap().samples().unwrap().map(|sample| sample.unwrap().input).collect::<Vec<_>>()
@@ -309,9 +284,8 @@ fn numbers_stay_whole_and_words_one() {
     assert!(examples.iter().any(|x| x[0] != 3.0));
     assert_eq!(attacked("kind_a+kind_b", "names"), examples);
 
-    let output =
-        on(&data, "certify", &["--eps", "0.9", "--integer", "length,width", "--one-hot", "kind", "--json"]);
-    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let words = ["--eps", "0.9", "--integer", "length,width", "--one-hot", "kind", "--json"];
+    let found = json(&mut on(&data, "certify", &words));
     // No valid point but the sample itself is as near, so that all that is right is certified.
     assert!(found["certified"]["certified"].as_u64() > Some(0), "{found}");
     assert_eq!(found["certified"]["certified"], found["clean"]["correct"], "{found}");
@@ -319,9 +293,9 @@ fn numbers_stay_whole_and_words_one() {
     assert!(found["data"]["notes"].to_string().contains(note), "{found}");
 
     let refused = |data: &str, words: &[&str], says: &str| {
-        let output =
-            on(data, "audit", &[words, &["--eps", "1", "--attack", "pgd", "--packet-samples", "0"]].concat());
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let usual = ["--eps", "1", "--attack", "pgd", "--packet-samples", "0"];
+        let output = on(data, "audit", words).args(usual).output().unwrap();
+        let said = stderr(&output);
         assert!(!output.status.success() && said.contains(says), "{words:?} does not say `{says}`: {said}");
     };
     refused(
@@ -338,14 +312,14 @@ fn numbers_stay_whole_and_words_one() {
 
 /// A model of pixels whose class is the larger of two, samples of class 0 whose pixels are 1 to 6 levels apart, as bytes, as floats
 /// of 0..1 and as floats of 0..255, and one of floats that has the same weights.
-fn pixels() -> tempfile::TempDir {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+fn pixels() -> Scratch {
+    let folder = directory();
     for (name, dtype) in [("u8.onnx", DType::U8), ("i32.onnx", DType::I32), ("f32.onnx", DType::F32)] {
         let builder = Builder::new(&Graph::default()).unwrap();
         let x = builder.input("x", TensorType::new(dtype, vec![Dim::BATCH, Dim::Known(2)]));
         let signs = matrix(2, &[1.0, -1.0, -1.0, 1.0]);
         builder.output("y", x.cast(DType::F32).with("MatMul", builder.constant(signs)));
-        builder.finish().unwrap().save(folder.path().join(name)).unwrap();
+        builder.finish().unwrap().save(folder.join(name)).unwrap();
     }
     let bytes: Vec<u8> = (1..=6).flat_map(|apart| [100 + apart, 100]).collect();
     let unit: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
@@ -359,7 +333,7 @@ fn pixels() -> tempfile::TempDir {
         ("between", Elements::F32(&between)),
     ] {
         let archive = npz(&[("x", &[2], x), ("y", &[], Elements::I64(&labels))]).unwrap();
-        std::fs::write(folder.path().join(name).with_extension("npz"), archive).unwrap();
+        std::fs::write(folder.join(name).with_extension("npz"), archive).unwrap();
     }
     folder
 }
@@ -375,19 +349,16 @@ fn matrix(rows: usize, values: &[f32]) -> Tensor {
 fn pixels_stay_levels() {
     let folder = pixels();
     let audited = |command: &str, model: &str, data: &str, words: &[&str]| {
-        let mut kennard = Command::new(env!("CARGO_BIN_EXE_kennard"));
-        kennard.current_dir(folder.path()).args([command, model, "--runtime", "rten", "--json"]);
-        kennard.args(["--data", &format!("npz:{data}.npz")]);
+        let data = format!("npz:{data}.npz");
+        let mut on = kennard([command, model, "--runtime", "rten", "--json", "--data", &data]);
         if command == "audit" {
-            kennard.args(["--attack", "pgd", "--packet-samples", "0"]);
+            on.args(["--attack", "pgd", "--packet-samples", "0"]);
         }
-        kennard.args(words).output().unwrap()
+        on.args(words).current_dir(&folder);
+        on
     };
     let robust = |model: &str, data: &str, words: &[&str]| {
-        let output = audited("audit", model, data, words);
-        assert!(output.status.success(), "{model} {data}: {}", String::from_utf8_lossy(&output.stderr));
-        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-        found["robust"]["robust"].as_u64().unwrap()
+        json(&mut audited("audit", model, data, words))["robust"]["robust"].as_u64().unwrap()
     };
     // Two pixels at most one level from theirs come 2 levels closer, and at equal ones class 0 is said.
     let all = ["--integer", "all"];
@@ -408,20 +379,21 @@ fn pixels_stay_levels() {
     assert_eq!(robust("u8.onnx", "levels", &[&plain[..], &["--integer", "0,1"]].concat()), 5);
     assert!(robust("u8.onnx", "bytes", &["--eps", "1.6/255"]) < 5);
 
-    let output = audited("certify", "u8.onnx", "bytes", &[&all[..], &["--eps", "1.6/255"]].concat());
-    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let words = [&all[..], &["--eps", "1.6/255"]].concat();
+    let found = json(&mut audited("certify", "u8.onnx", "bytes", &words));
     assert_eq!(found["certified"]["certified"], 4, "{found}");
     assert!(found["data"]["notes"].to_string().contains("multiples of 1/255 in all elements"), "{found}");
 
     let refused = |model: &str, data: &str, says: &str| {
-        let output = audited("audit", model, data, &[&all[..], &["--eps", "1/255"]].concat());
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let words = [&all[..], &["--eps", "1/255"]].concat();
+        let output = audited("audit", model, data, &words).output().unwrap();
+        let said = stderr(&output);
         assert!(!output.status.success() && said.contains(says), "{model} {data}: {said}");
     };
     refused(
         "u8.onnx",
         "between",
-        "in element 0, which is to hold multiples of 1/255: attacks cannot keep to levels",
+        "in element 0, which is to hold multiples of 1/255: the sample must lie on the levels before it is attacked",
     );
     refused("f32.onnx", "between", "in element 0, which is to hold multiples of 1/255");
     refused("i32.onnx", "unit", "in element 0, which is to hold whole numbers");

@@ -1,60 +1,45 @@
 //! Training from the command line: what it leaves, what it survives, and what it refuses.
 
-use std::path::{Path, PathBuf};
+mod common;
+
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-fn scratch(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-train-{name}", std::process::id()));
-    if path.exists() {
-        std::fs::remove_dir_all(&path).unwrap();
-    }
-    path
-}
+use serde_json::Value;
 
-fn data() -> String {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fashion-mnist");
-    format!("fashion-mnist:{}", fixtures.display())
-}
-
-fn kennard(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    command.args(words).stdin(Stdio::null());
-    command
-}
+use common::{directory, fashion, kennard, read_json, root, scratch, stderr, stdout};
 
 /// Trains on 500 images, on rten, so that every machine does the same.
 fn train(out: &Path, words: &[&str]) -> Command {
-    let mut command = kennard(&["train", "--data", &data(), "--split", "test", "--samples", "500"]);
+    let mut command = kennard(["train", "--data", &fashion(), "--split", "test", "--samples", "500"]);
     command.args(["--runtime", "rten", "--batch", "32", "--out"]).arg(out).args(words);
     command
 }
 
-fn run(mut command: Command) -> Output {
-    command.output().unwrap()
+fn succeeds(mut command: Command) -> Output {
+    common::succeeds(&mut command)
 }
 
-fn succeeds(command: Command) -> Output {
-    let output = run(command);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    output
+/// What a command that must succeed prints as JSON.
+fn json(mut command: Command) -> Value {
+    common::json(&mut command)
 }
 
-fn refusal(command: Command) -> String {
-    let output = run(command);
-    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
-    String::from_utf8(output.stderr).unwrap()
+fn refusal(mut command: Command) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    stderr(&output)
 }
 
 /// The codes of the warnings on the page of a command.
 fn warned(place: &Path) -> Vec<String> {
-    let page: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(place.join("page.json")).unwrap()).unwrap();
+    let page = read_json(place.join("page.json"));
     let warnings = page["warnings"].as_array().unwrap().iter();
     warnings.map(|warning| warning["code"].as_str().unwrap().to_owned()).collect()
 }
 
-fn lines(path: &Path) -> Vec<serde_json::Value> {
+fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path.join("log.jsonl")).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -64,7 +49,7 @@ fn a_run_leaves_checkpoints_a_log_and_networks_that_can_be_audited() {
     let out = scratch("run");
     let words = ["--arch", "cnn:4", "--method", "pgd", "--steps", "2", "--eps", "0.05", "--epochs", "3"];
     let output = succeeds(train(&out, &words));
-    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 3);
+    assert_eq!(stdout(&output).lines().count(), 3);
     for file in [
         "checkpoints/epoch-0001.onnx",
         "checkpoints/epoch-0003.onnx",
@@ -93,9 +78,9 @@ fn a_run_leaves_checkpoints_a_log_and_networks_that_can_be_audited() {
     assert_eq!(read("last.onnx"), read("checkpoints/epoch-0003.onnx"));
 
     // All checkpoints, audited: data and epsilon are those of the run.
-    let mut track = kennard(&["track", "--samples", "20", "--split", "test", "--runtime", "rten", "--json"]);
+    let mut track = kennard(["track", "--samples", "20", "--split", "test", "--runtime", "rten", "--json"]);
     track.arg(&out);
-    let found: serde_json::Value = serde_json::from_slice(&succeeds(track).stdout).unwrap();
+    let found = json(track);
     let points = found["points"].as_array().unwrap();
     assert_eq!(points.iter().map(|p| p["epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
     assert!(points.iter().all(|p| p["robust"].as_f64() <= p["clean"].as_f64() && p["drift"].is_number()));
@@ -124,9 +109,6 @@ fn a_run_leaves_checkpoints_a_log_and_networks_that_can_be_audited() {
     let last = out.join("last.onnx").display().to_string();
     succeeds(train(&further, &["--init", &last, "--epochs", "1"]));
     assert!(lines(&further)[0]["loss"].as_f64() < log[0]["loss"].as_f64());
-    for directory in [out, further] {
-        std::fs::remove_dir_all(directory).unwrap();
-    }
 }
 
 /// Where bounds are made small, images of one channel stay where they are, and weights do not decay.
@@ -137,13 +119,11 @@ fn certified_training_has_its_own_defaults() {
         let directory = out.join(method);
         let words = ["--method", method, "--eps", "0.1", "--arch", "mlp:4", "--epochs", "1"];
         succeeds(train(&directory, &words));
-        let text = std::fs::read_to_string(directory.join("manifest.json")).unwrap();
-        let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let manifest = read_json(directory.join("manifest.json"));
         let recipe = &manifest["training"]["recipe"];
         let told = [&recipe["rate"], &recipe["decay"], &recipe["augmentation"]["crop"]];
         assert_eq!(told.map(|value| value.as_f64().unwrap()), [rate, decay, f64::from(crop)]);
     }
-    std::fs::remove_dir_all(out).unwrap();
 }
 
 #[test]
@@ -186,7 +166,7 @@ fn killed_runs_go_on_to_the_same_bits() {
     };
     cut("state.safetensors");
     let output = succeeds(train(&killed, &resume));
-    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    let message = stderr(&output);
     assert!(message.contains("damaged") && message.contains("from the epoch before, 2"), "{message}");
     assert!(
         std::fs::read(whole.join("last.onnx")).unwrap() == std::fs::read(killed.join("last.onnx")).unwrap()
@@ -195,9 +175,6 @@ fn killed_runs_go_on_to_the_same_bits() {
     cut("state.previous.safetensors");
     let message = refusal(train(&killed, &resume));
     assert!(message.contains("damaged"), "{message}");
-    for directory in [whole, killed] {
-        std::fs::remove_dir_all(directory).unwrap();
-    }
 }
 
 #[test]
@@ -216,25 +193,20 @@ fn what_makes_no_sense_is_refused() {
         let message = refusal(train(&out, words));
         assert!(message.contains(expected), "{words:?}: {message}");
     }
-    let missing = run(train(&out, &[]));
-    assert_eq!(missing.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&missing.stderr).contains("--arch"));
-    let _ = std::fs::remove_dir_all(out);
+    common::refused(&mut train(&out, &[]), 2, &["--arch"]);
 }
 
 #[test]
 fn a_sweep_trains_audits_and_goes_on() {
-    let out = scratch("sweep");
-    std::fs::create_dir_all(&out).unwrap();
+    let out = directory();
     let config = out.join("sweep.toml");
     let text = "[train]\narch = \"mlp:16\"\nepochs = 1\nsplit = \"test\"\nsamples = 300\neps = \"8/255\"\nruntime = \"rten\"\n\
                 [audit]\nsamples = 20\nruntime = \"rten\"\n[[run]]\nmethod = \"standard\"\n[[run]]\nname = \"robust\"\nmethod = \"pgd\"\nsteps = 2\n";
     std::fs::write(&config, text).unwrap();
     let sweep = || {
-        let mut command = kennard(&["tradeoff", "--data", &data(), "--json", "--out"]);
+        let mut command = kennard(["tradeoff", "--data", &fashion(), "--json", "--out"]);
         command.arg(out.join("runs")).arg(&config);
-        let found: serde_json::Value = serde_json::from_slice(&succeeds(command).stdout).unwrap();
-        found
+        json(command)
     };
     let found = sweep();
     let names: Vec<&str> =
@@ -264,18 +236,18 @@ fn a_sweep_trains_audits_and_goes_on() {
     assert_eq!(warned(&out.join("runs")), ["seen-in-training"]);
 
     std::fs::write(&config, text.replace("[[run]]", "[[runs]]")).unwrap();
-    let mut command = kennard(&["tradeoff", "--out"]);
+    let mut command = kennard(["tradeoff", "--out"]);
     command.arg(out.join("runs")).arg(&config);
     let message = refusal(command);
     assert!(message.contains("`runs` is unknown") && message.contains("sweep.toml"), "{message}");
     // Before anything is trained: there would be nothing to trade for.
     std::fs::write(&config, text.replace("[audit]", "[audit]\nattack = [\"none\"]")).unwrap();
-    let mut command = kennard(&["tradeoff", "--data", &data(), "--out"]);
+    let mut command = kennard(["tradeoff", "--data", &fashion(), "--out"]);
     command.arg(out.join("others")).arg(&config);
     let message = refusal(command);
     assert!(message.contains("no robust accuracy") && !out.join("others").exists(), "{message}");
     let mut command =
-        kennard(&["train", "--data", &data(), "--split", "test", "--arch", "mlp:4", "--momentum", "0.5"]);
+        kennard(["train", "--data", &fashion(), "--split", "test", "--arch", "mlp:4", "--momentum", "0.5"]);
     command.arg("--out").arg(out.join("momentum"));
     let message = refusal(command);
     assert!(message.contains("momentum") && message.contains("sgd"), "{message}");
@@ -287,13 +259,13 @@ fn a_sweep_trains_audits_and_goes_on() {
         (&["--method", "conjugate", "--label-smoothing", "0.1"], "conjugate has no label smoothing"),
         (&["--eps", "0.1", "--eps-warmup", "2"], "no epsilon that could grow"),
     ] {
-        let mut command = kennard(&["train", "--data", &data(), "--split", "test", "--arch", "mlp:4"]);
+        let mut command = kennard(["train", "--data", &fashion(), "--split", "test", "--arch", "mlp:4"]);
         command.args(words).arg("--out").arg(out.join("unused"));
         let message = refusal(command);
         assert!(message.contains(says), "{message}");
     }
     std::fs::write(&config, text.replace("[audit]", "[audit]\nshard = \"1/2\"")).unwrap();
-    let mut command = kennard(&["tradeoff", "--data", &data(), "--out"]);
+    let mut command = kennard(["tradeoff", "--data", &fashion(), "--out"]);
     command.arg(out.join("others")).arg(&config);
     let message = refusal(command);
     assert!(message.contains("shard in [audit]"), "{message}");
@@ -315,7 +287,7 @@ fn a_sweep_trains_audits_and_goes_on() {
     ] {
         assert!(text.contains(from), "{from}");
         std::fs::write(&config, text.replace(from, to)).unwrap();
-        let mut command = kennard(&["tradeoff", "--data", &data(), "--out"]);
+        let mut command = kennard(["tradeoff", "--data", &fashion(), "--out"]);
         command.arg(out.join("runs")).arg(&config);
         let message = refusal(command);
         assert!(message.contains(says), "{to}: {message}");
@@ -330,8 +302,7 @@ fn a_sweep_trains_audits_and_goes_on() {
         table.contains("| a \\| b ")
             && table.lines().all(|line| !line.starts_with('|') || line.ends_with('|'))
     );
-    let page: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(out.join("runs/page.json")).unwrap()).unwrap();
+    let page = read_json(out.join("runs/page.json"));
     let parts =
         page["sections"].as_array().unwrap().iter().flat_map(|section| section["parts"].as_array().unwrap());
     let row =
@@ -352,8 +323,7 @@ fn a_sweep_trains_audits_and_goes_on() {
     let settings = "[train]\narch = \"mlp:4\"\nepochs = 1\nbatch = 8\nheld-out = 8\nlabel-column = \"outcome\"\neps = 0.1\n\
                     runtime = \"rten\"\n[audit]\nruntime = \"rten\"\n[[run]]\nmethod = \"standard\"\n";
     std::fs::write(&config, settings).unwrap();
-    let mut command =
-        kennard(&["tradeoff", "--data", &format!("csv:{}", table.display()), "--json", "--out"]);
+    let mut command = kennard(["tradeoff", "--data", &format!("csv:{}", table.display()), "--json", "--out"]);
     command.arg(out.join("columns")).arg(&config);
     succeeds(command);
     let summary = std::fs::read_to_string(out.join("columns/standard/audit/summary.json")).unwrap();
@@ -361,22 +331,21 @@ fn a_sweep_trains_audits_and_goes_on() {
     // A table has no splits.
     assert_eq!(warned(&out.join("columns")), ["seen-in-training"]);
     let mut command =
-        kennard(&["train", "--data", &format!("csv:{}", table.display()), "--arch", "mlp:4", "--crop", "2"]);
+        kennard(["train", "--data", &format!("csv:{}", table.display()), "--arch", "mlp:4", "--crop", "2"]);
     command.args(["--batch", "8", "--held-out", "8", "--out"]).arg(out.join("cropped"));
     let message = refusal(command);
     assert!(message.contains("no images"), "{message}");
-    std::fs::remove_dir_all(out).unwrap();
 }
 
 /// Every experiment runs whole, small: the settings, the tables, the claims.
 #[test]
 fn experiments_end_with_their_claims() {
     let out = scratch("experiments");
-    let mut e1 = kennard(&[
+    let mut e1 = kennard([
         "reproduce",
         "e1",
         "--data",
-        &data(),
+        &fashion(),
         "--split",
         "test",
         "--samples",
@@ -385,10 +354,10 @@ fn experiments_end_with_their_claims() {
         "1",
     ]);
     e1.args(["--json", "--out"]).arg(out.join("e1"));
-    let found: serde_json::Value = serde_json::from_slice(&succeeds(e1).stdout).unwrap();
+    let found = json(e1);
     assert_eq!(found["claims"].as_array().unwrap().len(), 2);
     // Nothing of the kind can be said of a network that has hardly begun.
-    let verdicts = |found: &serde_json::Value| -> Vec<String> {
+    let verdicts = |found: &Value| -> Vec<String> {
         let claims = found["claims"].as_array().unwrap().iter();
         claims.map(|claim| claim["verdict"].as_str().unwrap().to_owned()).collect()
     };
@@ -398,29 +367,27 @@ fn experiments_end_with_their_claims() {
     for file in ["accuracy.svg", "accuracy.pdf", "e1.md", "report.html"] {
         assert!(out.join("e1").join(file).exists(), "{file}");
     }
-    let page: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(out.join("e1/page.json")).unwrap()).unwrap();
+    let page = read_json(out.join("e1/page.json"));
     assert_eq!(page["title"], "E1: accurate networks under attack");
     assert_eq!(page["sections"][0]["parts"][0]["claims"], found["claims"]);
 
-    let mut e6 = kennard(&["reproduce", "e6", "--data", &data(), "--split", "test", "--samples", "150"]);
+    let mut e6 = kennard(["reproduce", "e6", "--data", &fashion(), "--split", "test", "--samples", "150"]);
     e6.args(["--epochs", "1", "--json", "--out"]).arg(out.join("e6"));
-    let found: serde_json::Value = serde_json::from_slice(&succeeds(e6).stdout).unwrap();
+    let found = json(e6);
     assert_eq!(found["claims"].as_array().unwrap().len(), 10, "five radii, two networks");
     assert!(verdicts(&found).iter().all(|verdict| verdict == "too-small-to-judge"), "{}", found["claims"]);
     for seed in 0..5 {
         assert_eq!(found["figures"]["pgd"][seed]["shape"], serde_json::json!([32, 7, 7]));
     }
 
-    let mut e4 = kennard(&["reproduce", "e4", "--epochs", "2", "--samples", "200", "--json", "--out"]);
+    let mut e4 = kennard(["reproduce", "e4", "--epochs", "2", "--samples", "200", "--json", "--out"]);
     e4.arg(out.join("e4"));
-    let found: serde_json::Value = serde_json::from_slice(&succeeds(e4).stdout).unwrap();
+    let found = json(e4);
     assert!(verdicts(&found).iter().all(|verdict| verdict == "too-small-to-judge"), "{}", found["claims"]);
     // The inequality is no matter of training: it holds for every network.
     let bound = found["claims"][0]["evidence"].as_str().unwrap();
     assert!(bound.contains("(0 of "), "{bound}");
     assert!(out.join("e4/moons-epochs.svg").exists() && out.join("e4/xor-sharpness.svg").exists());
-    std::fs::remove_dir_all(out).unwrap();
 }
 
 /// E2, small: networks of five seeds, joined into tables, pictures and claims over seeds.
@@ -438,9 +405,9 @@ fn e3_joins_seeds() {
 
 fn joins_seeds(experiment: &str, claims: usize, networks: usize, picture: &str) {
     let out = scratch(experiment);
-    let mut command = kennard(&["reproduce", experiment, "--data", &data(), "--split", "test"]);
+    let mut command = kennard(["reproduce", experiment, "--data", &fashion(), "--split", "test"]);
     command.args(["--samples", "24", "--epochs", "1", "--json", "--out"]).arg(out.join(experiment));
-    let found: serde_json::Value = serde_json::from_slice(&succeeds(command).stdout).unwrap();
+    let found = json(command);
     let judged = found["claims"].as_array().unwrap();
     assert_eq!(judged.len(), claims, "{}", found["claims"]);
     assert!(judged.iter().all(|claim| claim["verdict"] == "too-small-to-judge"), "{}", found["claims"]);
@@ -450,7 +417,6 @@ fn joins_seeds(experiment: &str, claims: usize, networks: usize, picture: &str) 
     let text = std::fs::read_to_string(out.join(experiment).join(format!("{experiment}.md"))).unwrap();
     assert!(text.contains("5 seeds") && text.contains("| 2sσ_p − 1 |"), "{text}");
     assert!(out.join(experiment).join(picture).exists());
-    std::fs::remove_dir_all(out).unwrap();
 }
 
 /// A network whose file fixes the batch is trained in parts of that size, and what to say for it is said.
@@ -496,8 +462,6 @@ fn a_run_that_is_refused_leaves_no_manifest() {
     save(true);
     succeeds(train(&out, &words));
     assert!(out.join("manifest.json").exists());
-    std::fs::remove_dir_all(out).unwrap();
-    std::fs::remove_file(file).unwrap();
 }
 
 /// A directory with a run of another kind is called what it is, where one is read and where one is written.
@@ -507,9 +471,9 @@ fn runs_of_another_kind_are_called_by_their_names() {
     let [run, audit, out] = [&trained, &audited, &merged].map(|path| path.display().to_string());
     let small = ["--arch", "mlp:4", "--epochs", "1"];
     succeeds(train(&trained, &small));
-    let (model, data) = (trained.join("last.onnx").display().to_string(), data());
+    let (model, data) = (trained.join("last.onnx").display().to_string(), fashion());
     let on = |command: &str, words: &[&str], place: &str| {
-        let mut command = kennard(&[command, &model, "--data", &data, "--first", "8", "--runtime", "rten"]);
+        let mut command = kennard([command, &model, "--data", &data, "--first", "8", "--runtime", "rten"]);
         command.args(words).args(["--out", place]);
         command
     };
@@ -518,9 +482,9 @@ fn runs_of_another_kind_are_called_by_their_names() {
     let both = "holds a training run; what is needed here is an audit or a certification";
     let elsewhere = "holds a training run; give --out another directory";
     for (command, says) in [
-        (kennard(&["merge", &run, "--out", &out]), both),
-        (kennard(&["merge", &audit, &run, "--out", &out]), both),
-        (kennard(&["attacks", "compare", &run]), "training run; what is needed here is an audit"),
+        (kennard(["merge", &run, "--out", &out]), both),
+        (kennard(["merge", &audit, &run, "--out", &out]), both),
+        (kennard(["attacks", "compare", &run]), "training run; what is needed here is an audit"),
         (on("audit", &attacked, &run), elsewhere),
         (on("smooth", &["--sigma", "0.1"], &run), elsewhere),
         (train(&audited, &small), "holds an audit; give --out another directory"),
@@ -528,14 +492,13 @@ fn runs_of_another_kind_are_called_by_their_names() {
         let message = refusal(command);
         assert!(message.contains(says), "{message} does not say `{says}`");
     }
-    [trained, audited].iter().for_each(|folder| std::fs::remove_dir_all(folder).unwrap());
 }
 
 /// Checkpoints are audited on images scaled and cropped as those that the network was trained on.
 #[test]
 fn track_scales_images_as_the_training_did() {
     let (photos, out) = (scratch("photos"), scratch("scaled"));
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kennard-data/src/fixtures");
+    let fixtures = root().join("crates/kennard-data/src/fixtures");
     for (split, count) in [("train", 6), ("test", 2)] {
         for (class, photo) in [("light", "photo.png"), ("grey", "photo_grey.jpg")] {
             let folder = photos.join(split).join(class);
@@ -547,14 +510,14 @@ fn track_scales_images_as_the_training_did() {
     }
     let data = format!("folder:{}", photos.display());
     let scaling = ["--resize", "20", "--centre-crop", "16", "--interpolation", "bicubic"];
-    let mut train = kennard(&["train", "--data", &data, "--arch", "mlp:4", "--epochs", "1", "--batch", "4"]);
+    let mut train = kennard(["train", "--data", &data, "--arch", "mlp:4", "--epochs", "1", "--batch", "4"]);
     train.args(scaling).args(["--held-out", "2", "--runtime", "rten", "--out"]).arg(&out);
     succeeds(train);
     let words = ["--eps", "0.1", "--packet-samples", "0", "--runtime", "rten"];
-    let tracked = |more: &[&str], place: &str| -> serde_json::Value {
-        let mut track = kennard(&["track", &out.display().to_string(), "--json", "--out"]);
+    let tracked = |more: &[&str], place: &str| -> Value {
+        let mut track = kennard(["track", &out.display().to_string(), "--json", "--out"]);
         track.arg(out.join(place)).args(words).args(more);
-        serde_json::from_slice(&succeeds(track).stdout).unwrap()
+        json(track)
     };
     // Saying the same again is the same.
     let [remembered, said] =
@@ -569,5 +532,4 @@ fn track_scales_images_as_the_training_did() {
     tracked(&["--resize", "17"], "other");
     assert!(summary("remembered").contains("scaled to a shorter side of 20, bicubic, and cropped to 16×16"));
     assert!(summary("other").contains("scaled to a shorter side of 17, bicubic, and cropped to 16×16"));
-    [photos, out].iter().for_each(|folder| std::fs::remove_dir_all(folder).unwrap());
 }

@@ -1,43 +1,35 @@
 //! The command `kennard uncertainty`: what it writes, and what it refuses.
 
-use std::path::{Path, PathBuf};
+mod common;
+
 use std::process::{Command, Output};
 
-fn fixture(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name).display().to_string()
+use serde_json::Value;
+
+use common::{fashion, fixture, json, kennard, read_json, scratch, shared, stderr, stdout};
+
+fn command(words: &[&str]) -> Command {
+    let model = fixture("fashion_mlp.onnx");
+    let mut command = kennard(["uncertainty", &model, "--data", &fashion(), "--runtime", "rten"]);
+    command.args(words);
+    command
 }
 
-fn scratch(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()))
-}
-
-fn uncertainty(model: &str, words: &[&str]) -> Output {
-    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    command.args(["uncertainty", &fixture(model), "--data", &data, "--runtime", "rten"]);
-    command.args(words).output().unwrap()
+fn uncertainty(words: &[&str]) -> Output {
+    command(words).output().unwrap()
 }
 
 fn refused(words: &[&str], says: &[&str]) {
-    let output = uncertainty("fashion_mlp.onnx", words);
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{words:?}: {message}");
-    for part in says {
-        assert!(message.contains(part), "{words:?} does not say `{part}`: {message}");
-    }
-    assert!(!message.contains("panicked"), "{message}");
-    assert!(output.stdout.is_empty(), "{words:?} prints figures");
+    common::refused(&mut command(words), 1, says);
 }
 
 #[test]
 fn impossible_packets_are_refused() {
     refused(&["--scale", "0"], &["scale is 0", "positive"]);
     refused(&["--scale", "0.1,-0.1"], &["scale is -0.1", "positive"]);
-    let missing = uncertainty("fashion_mlp.onnx", &[]);
-    assert_eq!(missing.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&missing.stderr).contains("--scale"));
+    common::refused(&mut command(&[]), 2, &["--scale"]);
     refused(&["--packet", "box", "--scale", "0.1"], &["no window"]);
-    refused(&["--packet", "box", "--bounds", "1,0"], &["empty", "lower bound"]);
+    refused(&["--packet", "box", "--bounds", "1,0"], &["are no range", "smaller number first"]);
     refused(&["--scale", "0.1", "--label", "10"], &["no label 10", "0 to 9"]);
     refused(&["--scale", "0.1", "--centres", "0"], &["at least one"]);
     refused(&["--scale", "0.1", "--draws", "10"], &["--draws 10", "too few", "at least 64"]);
@@ -56,9 +48,7 @@ fn what_is_given_twice_is_measured_once() {
     let mut words =
         vec!["--scale", "0.1,0.1", "--temperatures", "1,1", "--first", "1", "--accept-few", "--json"];
     words.extend(["--draws", "128", "--max-draws", "128"]);
-    let output = uncertainty("fashion_mlp.onnx", &words);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let summary = json(&mut command(&words));
     assert_eq!(summary["curve"].as_array().unwrap().len(), 1, "{summary}");
 }
 
@@ -67,9 +57,9 @@ fn what_is_given_twice_is_measured_once() {
 fn wide_intervals_are_said() {
     let words = ["--scale", "0.1", "--centres", "2", "--draws", "256", "--max-draws", "512", "--accept-few"];
     let said = |more: &[&str]| {
-        let output = uncertainty("fashion_mlp.onnx", &[&words[..], more].concat());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+        let output = uncertainty(&[&words[..], more].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output) + &stderr(&output)
     };
     let narrow = said(&["--rel-tol", "1e-9"]);
     assert!(narrow.contains("still wider than was asked for") && narrow.contains("--max-draws"), "{narrow}");
@@ -78,23 +68,21 @@ fn wide_intervals_are_said() {
 
 #[test]
 fn unknown_tensors_suggest_near_ones() {
-    let output = uncertainty("fashion_mlp.onnx", &["--scale", "0.1", "--tensor", "no-such-tensor"]);
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(message.contains("no tensor `no-such-tensor`") && message.contains("nearest"), "{message}");
+    let words = ["--scale", "0.1", "--tensor", "no-such-tensor"];
+    refused(&words, &["no tensor `no-such-tensor`", "nearest"]);
 }
 
 /// Too few effective samples: figures that say so, and a status that does.
 #[test]
 fn too_few_samples_fail_unless_accepted() {
     let words = ["--scale", "0.1", "--centres", "1", "--draws", "200", "--max-draws", "200"];
-    let output = uncertainty("fashion_mlp.onnx", &words);
+    let output = uncertainty(&words);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("effective samples"));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("NOT TO BE TRUSTED"));
-    let output = uncertainty("fashion_mlp.onnx", &[&words[..], &["--accept-few"]].concat());
+    assert!(stderr(&output).contains("effective samples"));
+    assert!(stdout(&output).contains("NOT TO BE TRUSTED"));
+    let output = uncertainty(&[&words[..], &["--accept-few"]].concat());
     assert!(output.status.success());
-    assert!(String::from_utf8_lossy(&output.stdout).contains("NOT TO BE TRUSTED"));
+    assert!(stdout(&output).contains("NOT TO BE TRUSTED"));
 }
 
 #[test]
@@ -102,9 +90,7 @@ fn a_curve_is_written_whole() {
     let out = scratch("curve");
     let directory = out.display().to_string();
     let words = ["--scale", "0.02,8/255", "--centres", "2", "--json", "--out", &directory];
-    let output = uncertainty("fashion_mlp.onnx", &words);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let summary = json(&mut command(&words));
     let curve = summary["curve"].as_array().unwrap();
     assert_eq!(curve.len(), 2);
     for (figures, scale) in curve.iter().zip([0.02, 8.0 / 255.0]) {
@@ -115,8 +101,7 @@ fn a_curve_is_written_whole() {
         assert!((0.5..0.51).contains(&product), "{product}");
         assert!(figures["modes"]["leading"].as_array().unwrap().len() == 4);
     }
-    let written: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(out.join("summary.json")).unwrap()).unwrap();
+    let written = read_json(out.join("summary.json"));
     assert_eq!(written["curve"], summary["curve"]);
     assert_eq!(written["cosines"], summary["cosines"]);
     assert_eq!(summary["cosines"]["samples"], 1000);
@@ -150,25 +135,21 @@ fn a_curve_is_written_whole() {
     }
 
     // Threads and micro-batches do not change a figure by more than the runtime's rounding.
-    let again = uncertainty("fashion_mlp.onnx", &[&words[..5], &["--threads", "1"]].concat());
-    let again: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
+    let again = json(&mut command(&[&words[..5], &["--threads", "1"]].concat()));
     assert_eq!(again["curve"], summary["curve"]);
-    std::fs::remove_dir_all(out).unwrap();
 }
 
 /// What `kennard uncertainty` says of a model and data of `$KENNARD_SHARED/cases`, as JSON; none where they
 /// are absent.
-fn case(model: &str, data: &str, words: &[&str]) -> Option<(Option<i32>, serde_json::Value)> {
-    let shared = std::env::var("KENNARD_SHARED").unwrap_or_else(|_| fixture("../../shared"));
-    let cases = Path::new(&shared).join("cases");
+fn case(model: &str, data: &str, words: &[&str]) -> Option<(Option<i32>, Value)> {
+    let cases = shared().join("cases");
     if !cases.join(model).exists() {
         println!("skipped: {} is not there", cases.join(model).display());
         return None;
     }
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
     let data = format!("npz:{}", cases.join(data).display());
-    command.args(["uncertainty", &cases.join(model).display().to_string(), "--data", &data, "--json"]);
-    let output = command.args(["--runtime", "rten"]).args(words).output().unwrap();
+    let mut command = kennard(["uncertainty", "--data", &data, "--json", "--runtime", "rten"]);
+    let output = command.arg(cases.join(model)).args(words).output().unwrap();
     let summary = serde_json::from_slice(&output.stdout);
     Some((output.status.code(), summary.unwrap_or_else(|_| panic!("{output:?}"))))
 }
@@ -232,22 +213,17 @@ fn a_packet_that_fails_leaves_the_others() {
 #[test]
 fn a_tolerance_takes_as_many_points_as_it_needs() {
     let curve = |words: &[&str]| {
-        let output = uncertainty(
-            "fashion_mlp.onnx",
-            &[&["--scale", "0.05", "--centres", "1", "--max-draws", "200000", "--json"], words].concat(),
-        );
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        summary["curve"][0].clone()
+        let usual = ["--scale", "0.05", "--centres", "1", "--max-draws", "200000", "--json"];
+        json(command(&usual).args(words))["curve"][0].clone()
     };
-    let widest = |figures: &serde_json::Value| {
+    let widest = |figures: &Value| {
         let share = |name: &str| {
             let [low, high] = [0, 1].map(|end| figures[name]["interval"][end].as_f64().unwrap());
             (high - low) / 2.0 / figures[name]["value"].as_f64().unwrap()
         };
         ["sigma_x", "sigma_p", "product", "drift", "dispersion"].map(share).into_iter().fold(0.0, f64::max)
     };
-    let points = |figures: &serde_json::Value| figures["samples"].as_u64().unwrap();
+    let points = |figures: &Value| figures["samples"].as_u64().unwrap();
     let loose = curve(&[]);
     let asked = 0.5 * widest(&loose);
     let tight = curve(&["--rel-tol", &asked.to_string()]);
@@ -262,9 +238,9 @@ fn every_packet_is_measured() {
         &["--packet", "data", "--scale", "0.05", "--label", "3"],
         &["--packet", "empirical", "--label", "3", "--accept-few"],
     ] {
-        let output = uncertainty("fashion_mlp.onnx", words);
-        let screen = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let output = uncertainty(words);
+        let screen = stdout(&output);
+        assert!(output.status.success(), "{words:?}: {}", stderr(&output));
         assert!(screen.contains(&format!("{} packet", words[1])), "{screen}");
         assert!(screen.contains("cos(x, ∂l)"), "{screen}");
     }

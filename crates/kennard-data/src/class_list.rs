@@ -8,9 +8,7 @@ use crate::input::{self, MAX_CLASSES};
 use crate::nearest::nearest;
 use crate::number::whole_number;
 use crate::options::Options;
-
-/// As many classes are named one by one.
-const SHOWN: usize = 12;
+use crate::shown::{SHOWN, shown};
 
 /// Names by class, in the order of the model's outputs.
 #[derive(Debug, Clone)]
@@ -108,8 +106,8 @@ impl ClassList {
         if contradicts {
             let problem = format!(
                 "the list has the classes in the order {}, and the model's own file has {}",
-                shown(&list.names),
-                shown(own)
+                shown(&list.names, SHOWN),
+                shown(own, SHOWN)
             );
             let cure = "leave the list out, or write the classes as the model's file has them";
             return Err(DataError::malformed(file, Place::Whole, problem, cure));
@@ -133,7 +131,11 @@ impl ClassList {
             (None, _) => format!("{}, as the model's file lists its labels", table(&self.names)),
             (_, Some(own)) => {
                 let numbers: Vec<String> = own.iter().map(i128::to_string).collect();
-                format!("{}; their numbers in the model's file are {}", table(&self.names), shown(&numbers))
+                format!(
+                    "{}; their numbers in the model's file are {}",
+                    table(&self.names),
+                    shown(&numbers, SHOWN)
+                )
             }
             _ => table(&self.names),
         }
@@ -191,13 +193,13 @@ impl ClassList {
                 format!(
                     "is none of the labels that the model's file lists, {}; where the data have other labels, give a list of \
                      classes with their numbers, in the order of the model's outputs (0, 1, 2, … where they count the outputs)",
-                    shown(&own)
+                    shown(&own, SHOWN)
                 )
             }
             [] if self.file.is_none() => format!(
                 "is none of the classes that the model's file lists, {}; write the labels as that file has them, or number them \
                  in its order from 0",
-                shown(&self.names)
+                shown(&self.names, SHOWN)
             ),
             [] => {
                 let near = nearest(name, self.ids.iter().chain(&self.names))
@@ -235,7 +237,7 @@ fn are_places(numbers: &[i128]) -> bool {
 }
 
 /// Whether two words are one label: numbers are the same in whatever form they are written.
-fn are_same(one: &str, other: &str) -> bool {
+pub(crate) fn are_same(one: &str, other: &str) -> bool {
     one == other || whole_number(one).is_some_and(|number| whole_number(other) == Some(number))
 }
 
@@ -244,14 +246,6 @@ pub fn is_rearranged(labels: &[String], others: &[String]) -> bool {
     let there = |label: &String| others.iter().any(|other| are_same(label, other));
     let moved = || std::iter::zip(labels, others).any(|(label, other)| !are_same(label, other));
     labels.len() == others.len() && labels.iter().all(there) && moved()
-}
-
-/// Words in their order, shortened where there are many.
-pub(crate) fn shown(words: &[String]) -> String {
-    match words.len() {
-        n if n <= SHOWN => words.join(", "),
-        n => format!("{}, … {}", words[..SHOWN - 2].join(", "), words[n - 1]),
-    }
 }
 
 /// Which class a number means as a label.
@@ -280,13 +274,10 @@ impl Numbers {
 
 /// `classes: 0 ant, 1 cat`, shortened where there are many.
 pub(crate) fn table(names: &[String]) -> String {
-    let named = |range: std::ops::Range<usize>| {
-        range.map(|class| format!("{class} {}", names[class])).collect::<Vec<_>>().join(", ")
-    };
-    match names.len() {
-        n if n <= SHOWN => format!("classes: {}", named(0..n)),
-        n => format!("{n} classes: {}, … {}", named(0..SHOWN - 2), named(n - 1..n)),
-    }
+    let named: Vec<String> =
+        names.iter().enumerate().map(|(class, name)| format!("{class} {name}")).collect();
+    let count = if names.len() > SHOWN { format!("{} ", names.len()) } else { String::new() };
+    format!("{count}classes: {}", shown(&named, SHOWN))
 }
 
 /// The WordNet id and the name of a line such as `n01440764 tench, Tinca tinca`.

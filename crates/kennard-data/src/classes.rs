@@ -9,6 +9,9 @@ use crate::error::{DataError, Place};
 use crate::fingerprint::FileDigest;
 use crate::input::{self, MAX_CLASSES};
 use crate::number::{whole, whole_number};
+#[cfg(feature = "images")]
+use crate::shown::quoted;
+use crate::shown::{SHOWN, shown};
 
 /// Words for labels that are not known, as pandas, NumPy and R write them, in capitals or not.
 const MISSING: [&str; 8] = ["nan", "na", "n/a", "<na>", "inf", "+inf", "-inf", "infinity"];
@@ -79,7 +82,7 @@ impl Words {
         self.joined |= !names.is_empty();
         self.met.extend(new);
         let said =
-            || format!("the other split alone has the classes {}; they count here too", listed(&names));
+            || format!("the other split alone has the classes {}; they count here too", quoted(&names));
         (!names.is_empty()).then(said)
     }
 
@@ -195,28 +198,13 @@ impl Label {
     }
 }
 
-/// The first few of some names.
-#[cfg(feature = "images")]
-pub(crate) fn listed(names: &[String]) -> String {
-    let shown: Vec<String> = names.iter().take(10).map(|name| format!("`{name}`")).collect();
-    let more =
-        if names.len() > shown.len() { format!(", … ({} in all)", names.len()) } else { String::new() };
-    shown.join(", ") + &more
-}
-
-/// As many classes are named one by one.
-const NAMED: usize = 12;
-
 /// Which of the classes, being numbers, no sample has.
 fn absent(count: usize, present: impl Iterator<Item = usize>) -> Option<String> {
     let mut there = vec![false; count];
     present.for_each(|class| there[class] = true);
     let absent: Vec<String> =
         there.iter().zip(0..).filter(|(there, _)| !**there).map(|(_, class)| format!("{class}")).collect();
-    let list = match absent.len() {
-        0 => return None,
-        n if n <= NAMED => absent.join(", "),
-        n => format!("{}, … ({n} in all)", absent[..NAMED - 2].join(", ")),
-    };
-    Some(format!("labels are numbers, classes 0 to {}; no sample has the class {list}", count - 1))
+    let list = shown(&absent, SHOWN);
+    let said = || format!("labels are numbers, classes 0 to {}; no sample has the class {list}", count - 1);
+    (!absent.is_empty()).then(said)
 }

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use crate::error::{DataError, Place};
 use crate::nearest::nearest;
+use crate::shown::{SHOWN, counted, shown};
 
 /// What columns of labels are usually called, in the order of preference.
 const USUAL: [&str; 6] = ["label", "labels", "target", "class", "y", "fine_label"];
 
-/// As many columns are named one by one.
+/// The most columns that are named one by one where one of them is to be chosen.
 const NAMED: usize = 100;
 
 /// The place of the column of labels among `names`: the one that is `wanted`, or that has a usual name, in capitals or not.
@@ -33,7 +34,7 @@ pub(crate) fn label<S: AsRef<str>>(
             directory: file.to_owned(),
             what: "the column of labels".to_owned(),
             tried: tried.into_iter().map(String::from).collect(),
-            cure: format!("{near}say which it is; the columns are {}", listed(names)),
+            cure: format!("{near}say which it is; the columns are {}", shown(names, NAMED)),
         }
     })
 }
@@ -60,24 +61,26 @@ pub(crate) fn check<S: AsRef<str>>(names: &[S], file: &Path, place: Place) -> Re
 
 /// What is an input and what a label, for people.
 pub(crate) fn note(inputs: &[String], label: &str) -> String {
-    let shown = match inputs.len() {
-        n if n <= 12 => inputs.join(", "),
-        n => format!("{}, … {}", inputs[..10].join(", "), inputs[n - 1]),
-    };
-    format!("inputs of {} columns: {shown}; labels from the column {label}", inputs.len())
+    let names = shown(inputs, SHOWN);
+    let columns = counted(inputs.len(), "column", "columns");
+    format!("inputs of {columns}: {names}; labels from the column {label}")
 }
 
-/// That inputs have names as labels have them: one that tells the class would make figures worthless. A column `y` may be a coordinate.
+/// A note of inputs that are called as labels usually are: one that tells the class would make figures worthless. A column `y` may be a
+/// coordinate.
 pub(crate) fn like_labels(inputs: &[String]) -> Option<String> {
     let alike = |name: &&String| USUAL.iter().any(|usual| *usual != "y" && name.eq_ignore_ascii_case(usual));
     let found: Vec<&String> = inputs.iter().filter(alike).collect();
     let [first, ..] = found.as_slice() else { return None };
-    let said =
-        if found.len() > 1 { listed(&found) } else { format!("{first}, as labels are usually called,") };
     Some(match found.len() {
-        1 => format!("the column {said} is an input here; leave it out of the table if it tells the class"),
+        1 => format!(
+            "the column {first}, as labels are usually called, is an input here; leave it out of the table \
+             if it tells the class"
+        ),
         _ => format!(
-            "the columns {said}, as labels are usually called, are inputs here; leave them out if they tell the class"
+            "the columns {}, as labels are usually called, are inputs here; leave them out \
+             if they tell the class",
+            shown(&found, NAMED)
         ),
     })
 }
@@ -98,10 +101,3 @@ pub(crate) const MEND: &str = "write a number, or leave the row out";
 /// What helps against a column of words.
 pub(crate) const ENCODE: &str =
     "write numbers (words as columns of 0 and 1, one for each), or leave the column out";
-
-/// The first columns of a list.
-pub(crate) fn listed<S: AsRef<str>>(names: &[S]) -> String {
-    let shown: Vec<&str> = names.iter().take(NAMED).map(AsRef::as_ref).collect();
-    let more = if names.len() > NAMED { format!(", … ({} in all)", names.len()) } else { String::new() };
-    shown.join(", ") + &more
-}

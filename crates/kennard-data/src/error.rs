@@ -203,6 +203,17 @@ pub enum DataError {
         problem: String,
     },
 
+    /// A value that is NaN or infinite, in memory or from a source of the user's own.
+    #[error("data set `{name}`: sample {sample}: the input holds {value}")]
+    NotFiniteSample {
+        /// The data set's name.
+        name: String,
+        /// The place of the sample.
+        sample: usize,
+        /// The value.
+        value: f32,
+    },
+
     /// An error of a source of the user's own.
     #[error("data set `{name}`: {source}")]
     Own {

@@ -41,11 +41,17 @@ pub(crate) fn open(kind: Format, directory: &Path, split: Split) -> Result<Opene
     let cure = format!(
         "name the directory that holds {prefix}-images-idx3-ubyte.gz and {prefix}-labels-idx1-ubyte.gz"
     );
-    let file = |what: &str, rank: usize| {
+    let mut notes = Vec::new();
+    let mut file = |what: &str, rank: usize| -> Result<PathBuf, DataError> {
         let names =
             ["", ".gz"].map(|gz| ["-", "."].map(|dot| format!("{prefix}-{what}{dot}idx{rank}-ubyte{gz}")));
         let what = format!("the {what} of the {split} split");
-        input::find(directory, &names.concat(), &what, &cure)
+        let found = input::find(directory, &names.concat(), &what, &cure)?;
+        let others = names.iter().flatten().map(|name| directory.join(name));
+        for other in others.filter(|other| *other != found && other.is_file()) {
+            notes.push(format!("{} is read, and {} beside it is left out", found.display(), other.display()));
+        }
+        Ok(found)
     };
     let source = Idx { images: file("images", 3)?, labels: file("labels", 1)? };
 
@@ -80,7 +86,7 @@ pub(crate) fn open(kind: Format, directory: &Path, split: Split) -> Result<Opene
         order: None,
         features: Vec::new(),
         eight_bit: true,
-        notes: Vec::new(),
+        notes,
         form: None,
         source: Box::new(source),
     })

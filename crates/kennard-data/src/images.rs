@@ -203,8 +203,8 @@ fn describe(color: ColorType) -> &'static str {
         ColorType::La8 => "grey with alpha (ignored)",
         ColorType::Rgb8 => "RGB",
         ColorType::Rgba8 => "RGB with alpha (ignored)",
-        ColorType::L16 | ColorType::La16 => "16-bit grey",
-        ColorType::Rgb16 | ColorType::Rgba16 => "16-bit RGB",
+        ColorType::L16 | ColorType::La16 => "16-bit grey (divided by 257; Pillow cuts it at 255)",
+        ColorType::Rgb16 | ColorType::Rgba16 => "16-bit RGB (rounded; Pillow takes the high byte)",
         _ => "floating point RGB",
     }
 }

@@ -7,7 +7,7 @@
 //! | `mnist:DIR`, `fashion-mnist:DIR` | IDX, plain or gzip, by their usual names: `t10k-images-idx3-ubyte.gz`, ... |
 //! | `cifar10:DIR` | `test_batch.bin` or `data_batch_1.bin` to `_5.bin`; class names from `batches.meta.txt` |
 //! | `cifar100:DIR` | `test.bin` or `train.bin`, fine labels; class names from `fine_label_names.txt` |
-//! | `folder:DIR` | PNG, JPEG, BMP, WebP images; one directory per class, or a `labels.csv` with the columns `file` and `label` |
+//! | `folder:DIR` | PNG, JPEG, BMP, WebP images; one directory per class, with all that is below it, or a `labels.csv` with the columns `file` and `label` |
 //! | `tar:FILE`, `tar:A,B`, `tar:DIR` | archives as the WebDataset library writes them: members `KEY.jpg` (or another image) and `KEY.cls`, a number or a name as text, or `KEY.json` with the label in the field `label`, `cls` or `class`; of a directory those of the split, `imagenet-train-000000.tar`, or all |
 //! | `npz:FILE`, `npz:X.npy,Y.npy` | NumPy arrays `x` (samples first, any rank) and `y` (class indices) |
 //! | `parquet:FILE` | as on the Hugging Face hub: a column `image` of encoded images, a column `label` of numbers or names; without such images, columns of numbers and a label |
@@ -15,7 +15,7 @@
 //! | `csv:FILE` | a table as text: names of columns, then one sample per line, numbers and a label |
 //!
 //! Where a data set has splits, [`Options::split`] chooses; `folder:` has them when `DIR` holds
-//! `train` and `test` (or `validation`, `valid`, `val`), `npz:` when the archive holds `x_train` or `x_test`.
+//! `train` and `test` (or `validation`, `valid`, `val`), or one of them alone with directories of classes in it, `npz:` when the archive holds `x_train` or `x_test`.
 //!
 //! [`Options::label_column`] names the column with the labels where it is not called so.
 //!
@@ -85,10 +85,17 @@ mod selection;
 mod set;
 #[cfg(feature = "images")]
 mod shards;
+mod shown;
 mod source;
 mod spec;
 #[cfg(feature = "images")]
+mod splits;
+#[cfg(feature = "images")]
 mod table;
+#[cfg(feature = "images")]
+mod tally;
+#[cfg(feature = "images")]
+mod walk;
 #[cfg(feature = "images")]
 mod whole;
 mod writer;

@@ -11,6 +11,14 @@ use crate::source::{Raw, Row, Rows};
 /// The name of a table of files and labels.
 pub(crate) const TABLE: &str = "labels.csv";
 
+/// What macOS adds to the archives that it makes.
+pub(crate) const ARCHIVE_REST: &[u8] = b"__MACOSX";
+
+/// Whether what has this name in a directory or an archive is left out: it is hidden, or a rest of macOS.
+pub(crate) fn is_hidden(name: &[u8]) -> bool {
+    name.starts_with(b".") || name == ARCHIVE_REST
+}
+
 /// One digest of the list of the files' digests; there may be a million files.
 pub(crate) fn fingerprint_list(
     root: &Path,

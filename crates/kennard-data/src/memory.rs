@@ -62,12 +62,7 @@ impl Source for CheckedSource {
         let (name, contents) = (Arc::clone(&self.name), Arc::clone(&self.contents));
         Ok(Box::new(self.source.rows()?.enumerate().map(move |(index, row)| {
             let row = row?;
-            problem(&contents, &row).map_or(Ok(row), |problem| {
-                Err(DataError::Contents {
-                    name: name.to_string(),
-                    problem: format!("sample {index}: {problem}"),
-                })
-            })
+            check(&name, index, &contents, &row).map(|()| row)
         })))
     }
 
@@ -76,27 +71,33 @@ impl Source for CheckedSource {
     }
 }
 
-/// How a row differs from what was announced.
-fn problem(contents: &Contents, Row { input, label }: &Row) -> Option<String> {
+/// Refuses a row, the sample `index`, that is not as announced.
+fn check(name: &str, index: usize, contents: &Contents, Row { input, label }: &Row) -> Result<(), DataError> {
+    let wrong = |problem: String| {
+        Err(DataError::Contents { name: name.to_owned(), problem: format!("sample {index}: {problem}") })
+    };
     let (found, eight_bit) = match input {
         Raw::Bytes(levels) => (levels.len(), true),
         Raw::Floats(values) => (values.len(), false),
-        _ => return Some("the input is an encoded image; decode it".to_owned()),
+        _ => return wrong("the input is an encoded image; decode it".to_owned()),
     };
     let (shape, classes) = (&contents.shape, contents.classes);
     if found != shape.iter().product::<usize>() {
-        return Some(format!("the input has {found} values; its shape should be {shape:?}"));
+        return wrong(format!("the input has {found} values; its shape should be {shape:?}"));
     }
     if eight_bit != contents.eight_bit {
         let [found, announced] = [eight_bit, contents.eight_bit].map(|b| if b { "8-bit" } else { "float" });
-        return Some(format!("the input is {found} and {announced} inputs are announced"));
+        return wrong(format!("the input is {found} and {announced} inputs are announced"));
     }
     if let Raw::Floats(values) = input
-        && let Some(value) = values.iter().find(|value| !value.is_finite())
+        && let Some(&value) = values.iter().find(|value| !value.is_finite())
     {
-        return Some(format!("the input holds {value}"));
+        return Err(DataError::NotFiniteSample { name: name.to_owned(), sample: index, value });
     }
-    (*label >= classes).then(|| format!("the label is {label}; the classes are 0 to {}", classes - 1))
+    if *label >= classes {
+        return wrong(format!("the label is {label}; the classes are 0 to {}", classes - 1));
+    }
+    Ok(())
 }
 
 /// Inputs, one after the other, and their labels.

@@ -39,26 +39,7 @@ pub(crate) fn open(path: &Path, split: Split, list: Option<&ClassList>) -> Resul
             inputs.name.display()
         ));
     }
-
-    let shape = match inputs.header.shape.split_first() {
-        Some((_, rest)) if !rest.is_empty() => rest.to_vec(),
-        _ => {
-            return Err(DataError::unsupported(
-                &inputs.name,
-                Place::Offset(0),
-                format!("inputs of shape {:?} have no axis but the samples'", inputs.header.shape),
-                "store inputs as (samples, ...), such as (samples, channels, height, width)",
-            ));
-        }
-    };
-    if matches!(inputs.header.element, Element::Signed(_) | Element::Unsigned(2..)) {
-        return Err(DataError::unsupported(
-            &inputs.name,
-            Place::Offset(0),
-            "inputs of this integer type have no known range",
-            "store levels 0 to 255 as x.astype(numpy.uint8), other values as numpy.float32",
-        ));
-    }
+    let shape = check_inputs(&inputs)?;
     check_labels(&labels)?;
     let (len, label_count) = (inputs.header.shape[0], labels.header.shape[0]);
     if len != label_count {
@@ -74,8 +55,7 @@ pub(crate) fn open(path: &Path, split: Split, list: Option<&ClassList>) -> Resul
     }
     let cure = "check that the first axis is that of the samples";
     input::check_values(shape.iter().product(), &inputs.name, Place::Offset(0), cure)?;
-    if let [first, .., last] = shape[..]
-        && shape.len() == 3
+    if let [first, _, last] = shape[..]
         && matches!(last, 1 | 3)
         && !matches!(first, 1 | 3)
     {
@@ -123,6 +103,25 @@ fn are_examples(path: &Path) -> Result<bool, DataError> {
     let archive = two_files(path).is_none().then(|| Archive::open(path)).transpose()?;
     let has = |name: &str| archive.as_ref().is_some_and(|archive| archive.find(name).is_some());
     Ok(["original", "prediction", "index"].into_iter().all(has))
+}
+
+/// The shape of one input.
+fn check_inputs(inputs: &Array) -> Result<Vec<usize>, DataError> {
+    let problem = |problem: String, cure: &str| {
+        Err(DataError::unsupported(&inputs.name, Place::Offset(0), problem, cure))
+    };
+    let shape = &inputs.header.shape;
+    match (&shape[..], inputs.header.element) {
+        ([] | [_], _) => problem(
+            format!("inputs of shape {shape:?} have no axis but the samples'"),
+            "store inputs as (samples, ...), such as (samples, channels, height, width)",
+        ),
+        (_, Element::Signed(_) | Element::Unsigned(2..)) => problem(
+            "inputs of this integer type have no known range".to_owned(),
+            "store levels 0 to 255 as x.astype(numpy.uint8), other values as numpy.float32",
+        ),
+        ([_, rest @ ..], _) => Ok(rest.to_vec()),
+    }
 }
 
 fn check_labels(labels: &Array) -> Result<(), DataError> {

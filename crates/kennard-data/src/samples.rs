@@ -53,10 +53,7 @@ impl Samples {
         let index = self.next - 1;
         let input = match row.input {
             Raw::Bytes(bytes) => bytes.into_iter().map(level).collect(),
-            Raw::Floats(values) => {
-                lock(&self.seen).values(&values);
-                values
-            }
+            Raw::Floats(values) => values,
             raw => {
                 let form = self.form.as_ref().expect("formats with encoded images have a form");
                 let (input, change) = form.input(raw)?;
@@ -102,17 +99,9 @@ pub(crate) struct Seen {
     images: Vec<u8>,
     /// What was done to images, each kind once.
     changes: Vec<Change>,
-    pub range: Option<(f32, f32)>,
 }
 
 impl Seen {
-    fn values(&mut self, values: &[f32]) {
-        for &v in values {
-            let (min, max) = self.range.unwrap_or((v, v));
-            self.range = Some((min.min(v), max.max(v)));
-        }
-    }
-
     fn image(&mut self, place: usize, change: Change) {
         let known = self.changes.iter().position(|known| *known == change);
         let known = known.unwrap_or_else(|| {

@@ -56,7 +56,7 @@ impl Selection {
         }
     }
 
-    /// Those taken of a list in the order that a random part draws them in, and in the list's otherwise.
+    /// The elements taken of a list, in the order that a random part draws them in, and in the list's otherwise.
     pub fn in_random_order(self, list: &[usize]) -> Vec<usize> {
         match self {
             Selection::Random { count, seed } => {
@@ -67,7 +67,7 @@ impl Selection {
         }
     }
 
-    /// Those taken of a list, such as the indices of one label, in its order.
+    /// The elements taken of a list, such as the indices of one label, in its order.
     pub fn among(self, list: &[usize]) -> Vec<usize> {
         self.indices(list.len()).map(|place| list[place]).collect()
     }
@@ -101,7 +101,7 @@ fn shuffled(len: usize, count: usize, seed: u64) -> Vec<usize> {
 pub struct Selected {
     samples: Samples,
     indices: Indices,
-    /// Where the stream of all samples is.
+    /// The place of the next sample in the stream of all.
     next: usize,
 }
 

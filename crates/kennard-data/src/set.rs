@@ -10,6 +10,7 @@ use crate::opened::Opened;
 use crate::options::{Options, Split};
 use crate::samples::{self, Samples, Seen};
 use crate::selection::{Indices, Selected, Selection};
+use crate::shown::counted;
 use crate::spec::{DataSpec, Format};
 
 /// A data set that was found and whose headers and labels are in order.
@@ -87,7 +88,7 @@ impl DataSet {
     ///
     /// # Errors
     /// When a list of classes was given, or taken from the model's file, or a source of the user's own names them, and the model has
-    /// another number of them.
+    /// another number of them; when a `folder:` has numbers beyond the model's classes.
     pub fn fit_classes(&mut self, model: usize) -> Result<(), DataError> {
         let named = self.opened.class_names.len();
         if let Some(file) = self.options.classes.as_ref().filter(|_| named != model) {
@@ -110,11 +111,22 @@ impl DataSet {
             );
             return Err(DataError::Option { problem });
         }
+        let (known, numbered) = (self.opened.classes, named == 0 && self.kind == Some(Format::Folder));
+        if numbered && known > model {
+            let problem = format!(
+                "`{}` names a directory, or is a label in labels.csv, and the model has the classes 0 to {}, the data {known}: \
+                 where such numbers do not count from 0, give a list of classes that names them",
+                known - 1,
+                model.saturating_sub(1)
+            );
+            return Err(DataError::Option { problem });
+        }
         let sorted = matches!(self.kind, Some(Format::Folder | Format::Tar | Format::Parquet | Format::Csv));
         if sorted && named > 0 && named != model {
             self.opened.notes.push(format!(
-                "the data have {named} named classes and the model has {model}: if its order is another, all labels are \
-                 wrong; give the list of its classes"
+                "the data have {} and the model has {model}: if its order is another, all labels are wrong; give the list \
+                 of its classes",
+                counted(named, "named class", "named classes")
             ));
         }
         Ok(())
@@ -123,15 +135,6 @@ impl DataSet {
     /// Whether all values are 8-bit levels divided by 255, and so in \[0, 1\].
     pub fn eight_bit(&self) -> bool {
         self.opened.eight_bit
-    }
-
-    /// The least and the greatest value: \[0, 1\] for [8-bit](Self::eight_bit) data, else those of
-    /// the samples streamed so far, `None` before the first.
-    pub fn value_range(&self) -> Option<(f32, f32)> {
-        match self.opened.eight_bit {
-            true => Some((0.0, 1.0)),
-            false => samples::lock(&self.seen).range,
-        }
     }
 
     /// What a user should know: files left out, a missing split, images resized or converted and
@@ -269,7 +272,7 @@ impl DataSet {
     /// once before and once after.
     ///
     /// # Errors
-    /// Those of the work, and as [`check_unchanged`](Self::check_unchanged).
+    /// The errors of the work, and those of [`check_unchanged`](Self::check_unchanged).
     pub fn while_unchanged<R, E: From<DataError>>(
         &self,
         work: impl FnOnce() -> Result<R, E>,

@@ -35,6 +35,23 @@ pub trait Source: Send + Sync {
 /// The stream of a data set.
 pub type Rows = Box<dyn Iterator<Item = Result<Row, DataError>> + Send>;
 
+/// The rows of this many files, one file after the other, each opened when its turn comes.
+#[cfg(feature = "images")]
+pub(crate) fn rows_of_files<I>(
+    files: usize,
+    open: impl Fn(usize) -> Result<I, DataError> + Send + 'static,
+) -> Rows
+where
+    I: Iterator<Item = Result<Row, DataError>> + Send + 'static,
+{
+    Box::new((0..files).flat_map(move |place| -> Rows {
+        match open(place) {
+            Ok(rows) => Box::new(rows),
+            Err(error) => Box::new(std::iter::once(Err(error))),
+        }
+    }))
+}
+
 /// A sample before conversion, so that skipped samples cost no decoding.
 #[derive(Debug, Clone)]
 pub struct Row {

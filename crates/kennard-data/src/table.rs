@@ -1,9 +1,11 @@
 //! `labels.csv`: a table of image files and their labels.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use crate::class_list::are_same;
 use crate::classes::{ClassList, Words};
 use crate::error::{DataError, Place};
 use crate::fingerprint::FileDigest;
@@ -11,6 +13,7 @@ use crate::input;
 use crate::lines;
 use crate::listing::{TABLE, fingerprint_list};
 use crate::source::{Raw, Row, Rows, Source};
+use crate::tally::Tally;
 
 /// The column `file` holds paths below the table's directory; the column `label` numbers or names.
 pub(crate) struct FileTable {
@@ -21,21 +24,46 @@ pub(crate) struct FileTable {
 }
 
 struct Record {
-    /// In bytes.
+    /// The place of the record, in bytes.
     place: Place,
     file: String,
     label: String,
 }
 
-/// How many samples a table has; its labels are added to `words`, which `list` may have.
-pub(crate) fn count(root: &Path, words: &mut Words, list: Option<&ClassList>) -> Result<usize, DataError> {
+/// How many samples a table has; its labels are added to `words`, which `list` may have. A file that it lists twice is said, and refused
+/// where its labels differ.
+pub(crate) fn count(
+    root: &Path,
+    words: &mut Words,
+    list: Option<&ClassList>,
+    notes: &mut Vec<String>,
+) -> Result<usize, DataError> {
     let path = root.join(TABLE);
-    let mut len = 0;
+    let (mut len, mut again) = (0, Tally::default());
+    let mut listed: HashMap<PathBuf, String> = HashMap::new();
     for record in records(&path)? {
-        let Record { place, label, .. } = record.map_err(lines::in_lines)?;
+        let Record { place, file, label } = record.map_err(lines::in_lines)?;
         words.add_cell(&label, &path, place, list).map_err(lines::in_lines)?;
         len += 1;
+        // `./a.png` is `a.png`.
+        let plain: PathBuf =
+            Path::new(&file).components().filter(|part| *part != Component::CurDir).collect();
+        match listed.entry(plain) {
+            Entry::Vacant(new) => {
+                new.insert(label);
+            }
+            Entry::Occupied(first) if are_same(first.get().trim(), label.trim()) => again.add(&file),
+            Entry::Occupied(first) => {
+                let problem = format!("`{file}` has the label `{label}` here, and `{}` before", first.get());
+                let error = DataError::malformed(&path, place, problem, "leave one of the two lines out");
+                return Err(lines::in_lines(error));
+            }
+        }
     }
+    notes.extend(again.said(
+        "line lists a file that is listed before, and counts again",
+        "lines list files that are listed before, and count again",
+    ));
     Ok(len)
 }
 

@@ -35,7 +35,7 @@ impl<'a> From<&'a [u8]> for Elements<'a> {
     }
 }
 
-/// The bytes of an NPY file: an array of as many rows as there are, each of the shape `row`.
+/// The bytes of an NPY file: an array of rows, each of the shape `row`.
 ///
 /// ```
 /// let labels = kennard_data::npy(&[], [3i64, 0, 1].as_slice());

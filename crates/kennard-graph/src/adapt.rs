@@ -234,9 +234,7 @@ pub fn numbers(graph: &Graph) -> Result<Graph> {
 pub fn temper(graph: &Graph, temperature: f64) -> Result<Graph> {
     let usable = |number: f64| number as f32 > 0.0 && (number as f32).is_finite();
     if !(usable(temperature) && usable(1.0 / temperature)) {
-        return Err(GraphError::Shape(format!(
-            "the temperature is {temperature}; logits are divided by it, so it must be positive and finite"
-        )));
+        return Err(GraphError::Temperature(temperature));
     }
     append(graph, |z| z * (1.0 / temperature))
 }

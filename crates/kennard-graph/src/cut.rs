@@ -47,7 +47,8 @@ pub fn cut(graph: &Graph, tensor: &str) -> Result<Cut> {
     graph.outputs.pop();
     let types = infer(&graph)?;
 
-    let behind = behind(&graph, tensor);
+    let mut behind = graph.reached([tensor], |_| true);
+    behind.remove(tensor);
     if !behind.contains(output.as_str()) {
         return Err(GraphError::Shape(format!("the logits do not depend on `{tensor}`")));
     }
@@ -74,28 +75,16 @@ fn sample_shape(ty: &TensorType) -> Option<Vec<usize>> {
     if *batch == Dim::BATCH && ty.dtype.is_float() { known } else { None }
 }
 
-/// The tensors that depend on `tensor`.
-fn behind(graph: &Graph, tensor: &str) -> HashSet<String> {
-    let mut behind = HashSet::new();
-    for node in &graph.nodes {
-        let reads = |name: &String| name == tensor || behind.contains(name);
-        if node.inputs.iter().any(reads) {
-            behind.extend(node.outputs.iter().filter(|name| !name.is_empty() && *name != tensor).cloned());
-        }
-    }
-    behind
-}
-
 /// The other tensors that the logits need beside `tensor` and what depends on it.
-fn carried(graph: &Graph, tensor: &str, output: &str, behind: &HashSet<String>) -> BTreeSet<String> {
+fn carried(graph: &Graph, tensor: &str, output: &str, behind: &HashSet<&str>) -> BTreeSet<String> {
     let mut needed = HashSet::from([output]);
     let mut carried = BTreeSet::new();
     for node in graph.nodes.iter().rev() {
-        if !node.outputs.iter().any(|name| needed.contains(name.as_str()) && behind.contains(name)) {
+        if !node.outputs.iter().any(|name| needed.contains(name.as_str()) && behind.contains(name.as_str())) {
             continue;
         }
         for name in node.inputs.iter().filter(|name| !name.is_empty() && *name != tensor) {
-            if behind.contains(name) {
+            if behind.contains(name.as_str()) {
                 needed.insert(name);
             } else if !graph.constants.contains_key(name) {
                 carried.insert(name.clone());
@@ -117,7 +106,7 @@ fn front(graph: &Graph, names: &[&str], types: &Types) -> Result<Graph> {
     builder.finish()
 }
 
-fn back(graph: &Graph, names: &[&str], types: &Types, behind: &HashSet<String>) -> Result<Graph> {
+fn back(graph: &Graph, names: &[&str], types: &Types, behind: &HashSet<&str>) -> Result<Graph> {
     let width =
         |name: &str| types.get(name).and_then(sample_shape).map_or(0, |s| s.iter().product::<usize>());
     let total: usize = names.iter().map(|name| width(name)).sum();
@@ -126,7 +115,7 @@ fn back(graph: &Graph, names: &[&str], types: &Types, behind: &HashSet<String>) 
     let nodes: Vec<Node> = graph
         .nodes
         .iter()
-        .filter(|node| node.outputs.iter().any(|name| behind.contains(name)))
+        .filter(|node| node.outputs.iter().any(|name| behind.contains(name.as_str())))
         .cloned()
         .collect();
     let bare = Graph { inputs: vec![Value { name: HIDDEN.into(), ty }], nodes, ..graph.clone() };

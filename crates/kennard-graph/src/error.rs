@@ -104,4 +104,18 @@ pub enum GraphError {
     /// A shape is not known, or does not fit.
     #[error("{0}")]
     Shape(String),
+    /// A temperature by which logits cannot be divided.
+    #[error("the temperature is {0}; logits are divided by it, so it must be positive and finite")]
+    Temperature(f64),
+    /// A batch normalisation whose running statistics training would not average.
+    #[error(
+        "the batch normalisation of `{mean}` mixes a batch into its running statistics with the weight {rate} (1 − momentum); \
+         give it a momentum of at least 0 and below 1, as 0.9 in ONNX, which is 0.1 in PyTorch"
+    )]
+    Momentum {
+        /// The constant with the running means.
+        mean: String,
+        /// The weight of a new batch: 1 less the momentum.
+        rate: f32,
+    },
 }

@@ -118,6 +118,21 @@ impl Node {
         self.inputs.get(i).map(String::as_str).filter(|name| !name.is_empty())
     }
 
+    /// Whether it reads one of these tensors.
+    pub fn reads(&self, tensors: &HashSet<&str>) -> bool {
+        self.inputs.iter().any(|name| tensors.contains(name.as_str()))
+    }
+
+    /// Whether it returns the extents of its input, which the input's elements have no influence on.
+    pub fn asks_extents(&self) -> bool {
+        matches!(self.op.as_str(), "Shape" | "Size")
+    }
+
+    /// Whether it draws random numbers.
+    pub fn draws(&self) -> bool {
+        self.op.starts_with("Random") || matches!(self.op.as_str(), "Bernoulli" | "Multinomial")
+    }
+
     /// What to call this node in a message: its name, or its first output's.
     pub fn label(&self) -> &str {
         if self.name.is_empty() { self.outputs.first().map_or("", String::as_str) } else { &self.name }
@@ -138,6 +153,21 @@ impl Graph {
             .flat_map(|(i, node)| node.outputs.iter().map(move |o| (o.as_str(), i)))
             .filter(|(name, _)| !name.is_empty())
             .collect()
+    }
+
+    /// The tensors `from`, and all that depend on them by way of nodes that `passes` allows. An output left out is no tensor.
+    pub fn reached<'g>(
+        &'g self,
+        from: impl IntoIterator<Item = &'g str>,
+        passes: impl Fn(&Node) -> bool,
+    ) -> HashSet<&'g str> {
+        let mut reached: HashSet<&str> = from.into_iter().collect();
+        for node in &self.nodes {
+            if passes(node) && node.reads(&reached) {
+                reached.extend(node.outputs.iter().map(String::as_str).filter(|name| !name.is_empty()));
+            }
+        }
+        reached
     }
 
     /// Removes nodes and constants that no output depends on.
@@ -221,7 +251,7 @@ impl Graph {
                 }
             }
             for (op, name) in [("Cast", "to"), ("EyeLike", "dtype")] {
-                if node.op == op && float_code(node.int(name, 0)) {
+                if node.op == op && DType::from_code(node.int(name, 0)).is_some_and(DType::is_float) {
                     node.attributes.insert(name.into(), Attribute::Int(dtype.code()));
                 }
             }
@@ -239,11 +269,6 @@ impl Graph {
             hint: format!("its tensors begin with {}", names.join(", ")),
         }
     }
-}
-
-/// Whether a `Cast`'s target code is a float type.
-fn float_code(code: i64) -> bool {
-    DType::from_code(code).is_some_and(DType::is_float)
 }
 
 impl DType {

@@ -30,7 +30,7 @@ fn number(value: usize, key: &mut Vec<u8>) {
     key.extend((value as u64).to_le_bytes());
 }
 
-/// With its length, so that no text runs into the next.
+/// Appends a text after its length, so that no text runs into the next.
 fn text(value: &str, key: &mut Vec<u8>) {
     number(value.len(), key);
     key.extend(value.bytes());

@@ -71,7 +71,7 @@ pub use adapt::{
     against, flatten_output, log_odds, log_probabilities, nhwc, normalize, numbers, reshape_input, scale,
     second_of_two, stretch, strip_sigmoid, strip_softmax, temper,
 };
-pub use bound::{Hidden, Method, Patch, Region, Sloped, Stages, Window, bound, forward_error};
+pub use bound::{Hidden, Method, Patch, Region, Sloped, Stages, Window, bound, forward_error, is_affine};
 pub use builder::{Builder, Var};
 pub use cut::{Cut, cut};
 pub use define::{define, is_defined};

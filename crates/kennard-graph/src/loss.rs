@@ -52,15 +52,15 @@ impl Graph {
     /// Name of the label input that [`with_loss`] adds: `I64[N]`.
     pub const LABEL: &str = "kennard/label";
     /// Name of the target input that [`with_loss`] adds for targeted losses: `I64[N]`.
-    pub const TARGET: &str = "kennard/target";
+    pub(crate) const TARGET: &str = "kennard/target";
     /// Name of the loss output that [`with_loss`] adds: a float `[N]`.
     pub const LOSS: &str = "kennard/loss";
     /// Losses take logits beyond this for infinite; there they have no gradient.
     pub const LARGEST_LOGIT: f32 = 1e30;
 }
 
-/// The classifier with a loss beside its logits: inputs [`Graph::LABEL`] (and [`Graph::TARGET`] for
-/// targeted losses) and an output [`Graph::LOSS`] are added.
+/// The classifier with a loss beside its logits: inputs [`Graph::LABEL`] and, for targeted losses, `kennard/target`
+/// (`I64[N]`, too), and an output [`Graph::LOSS`] are added.
 ///
 /// # Errors
 /// When the graph's only output is no `[N, K]` float tensor, `K ≥ 2`, or `K` is too small for the

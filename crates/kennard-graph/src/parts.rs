@@ -1,6 +1,6 @@
 //! A graph in two parts: what is computed once, and what is computed for one value after another of some inputs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::{DType, Dim, Graph, Node, Result, Value, infer};
 
@@ -23,26 +23,23 @@ impl Parts {
     /// When the graph is not well formed.
     pub fn of(graph: &Graph, late: &[&str]) -> Result<Option<Parts>> {
         let types = infer(graph)?;
-        let early = reached(graph, |input| !late.contains(&input));
-        let behind = reached(graph, |input| late.contains(&input));
-        let producers: HashMap<&str, &Node> = graph
-            .nodes
-            .iter()
-            .flat_map(|node| node.outputs.iter().map(move |name| (name.as_str(), node)))
-            .collect();
+        let names = || graph.inputs.iter().map(|input| input.name.as_str());
+        let early = graph.reached(names().filter(|name| !late.contains(name)), |_| true);
+        let behind = graph.reached(names().filter(|name| late.contains(name)), |_| true);
+        let producers = graph.producers();
 
         // From the ends back to what the first part can hand over.
         let mut on_way: Vec<&str> = graph.outputs.iter().map(|output| output.name.as_str()).collect();
         let (mut needed, mut handed) = (HashSet::new(), HashSet::new());
         while let Some(name) = on_way.pop() {
-            let Some(node) = producers.get(name) else { continue };
+            let Some(&producer) = producers.get(name) else { continue };
             if !behind.contains(name)
                 && early.contains(name)
                 && types.get(name).is_some_and(|ty| ty.dtype == DType::F32)
             {
                 handed.insert(name);
             } else if needed.insert(name) {
-                on_way.extend(node.inputs.iter().map(String::as_str));
+                on_way.extend(graph.nodes[producer].inputs.iter().map(String::as_str));
             }
         }
         // In the order of their nodes, so that it is the same every time.
@@ -81,22 +78,10 @@ impl Parts {
     }
 }
 
-/// The tensors that some inputs reach, and they themselves.
-fn reached(graph: &Graph, chosen: impl Fn(&str) -> bool) -> HashSet<&str> {
-    let names = graph.inputs.iter().map(|input| input.name.as_str());
-    let mut reached: HashSet<&str> = names.filter(|name| chosen(name)).collect();
-    for node in &graph.nodes {
-        if node.inputs.iter().any(|name| reached.contains(name.as_str())) {
-            reached.extend(node.outputs.iter().map(String::as_str));
-        }
-    }
-    reached
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Builder, TensorType};
+    use crate::{Builder, Tensor, TensorType};
 
     /// `y = (2a + 1)·late + a`: the first part hands over `2a + 1`, the second takes `a` as it is.
     #[test]
@@ -117,5 +102,23 @@ mod tests {
         assert_eq!((infer(&first).is_ok(), infer(&second).is_ok()), (true, true));
         // Nothing is left for a first part.
         assert_eq!(Parts::of(&graph, &["a", "late"]).unwrap(), None);
+    }
+
+    /// `y = min(a, 1) + dropout(late)`: the lower limit that `Clip` leaves out is not the mask that `Dropout` leaves out.
+    #[test]
+    fn what_is_left_out_connects_nothing() {
+        let builder = Builder::new(&Graph::default()).unwrap();
+        let input =
+            |name: &str| builder.input(name, TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(2)]));
+        let (a, late) = (input("a"), input("late"));
+        let most = builder.constant(Tensor::scalar(1.0, DType::F32));
+        let clipped = builder.op("Clip", &[Some(a), None, Some(most)], &[]);
+        builder.output("y", clipped + late.apply("Dropout"));
+        let mut graph = builder.finish().unwrap();
+        let dropout = graph.nodes.iter_mut().find(|node| node.op == "Dropout").unwrap();
+        dropout.outputs.push(String::new());
+        let Parts { first, kept, second } = Parts::of(&graph, &["late"]).unwrap().unwrap();
+        assert_eq!((first.nodes.len(), first.nodes[0].op.as_str(), kept), (1, "Clip", Vec::new()));
+        assert!(second.nodes.iter().all(|node| node.op != "Clip"));
     }
 }

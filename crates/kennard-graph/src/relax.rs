@@ -29,8 +29,8 @@ const ROUGH: [&str; 5] = [
     "ai.onnx.ml::TreeEnsembleRegressor",
 ];
 
-/// The graph whose input of integers is one of floats, and is not rounded; where trees or the like stand, it is all the same, as there is
-/// no gradient to lose.
+/// The graph with an input of floats in place of integers, which is not rounded, so that gradients reach it. Trees and support vector
+/// machines that cannot be spelled out have no gradient: with one of these in the graph the input is rounded, as by [`whole_input`].
 ///
 /// # Errors
 /// When the integers choose rows of a table, or go into an operator that has no meaning for floats.

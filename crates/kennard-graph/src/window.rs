@@ -39,6 +39,23 @@ impl Axis {
     pub fn rest(self) -> i64 {
         (self.input + self.before) as i64 - ((self.output - 1) * self.stride + self.span()) as i64
     }
+
+    /// How far the last window goes beyond the input.
+    pub fn after(self) -> usize {
+        usize::try_from(-self.rest()).unwrap_or(0)
+    }
+}
+
+/// Wider windows, taken tap by tap, would make graphs of more nodes than anyone wants.
+pub(crate) const WIDEST: usize = 256;
+
+/// The spatial axes of a pool's window. An error about one that is empty or too wide ends with what it `lacks`.
+pub(crate) fn of_pool(c: &Call, output: &Shape, lacks: &str) -> Result<Vec<Axis>> {
+    let kernel = c.node.ints("kernel_shape").unwrap_or_default();
+    let taps: Option<Vec<usize>> =
+        kernel.iter().map(|&k| usize::try_from(k).ok().filter(|k| (1..=WIDEST).contains(k))).collect();
+    let taps = taps.ok_or_else(|| c.node.error(format!("a window of {kernel:?} {lacks}")))?;
+    axes(c, &c.x(0).shape()?, output, &taps)
 }
 
 /// The spatial axes of the node's window, which slides over `input [N, C, …]` and gives
@@ -88,6 +105,17 @@ pub(crate) fn kernel(b: &Call, weights: &Shape) -> Result<Vec<usize>> {
         .ok_or_else(|| b.node.error(format!("the kernel of {weights} is empty or not fixed")))
 }
 
+/// Padded along axis `at` so that every tap of every window sees something.
+pub(crate) fn padded<'b>(x: Var<'b>, at: usize, axis: &Axis, fill: f64) -> Result<Var<'b>> {
+    let (rank, after) = (x.shape()?.rank(), axis.after());
+    if axis.before == 0 && after == 0 {
+        return Ok(x);
+    }
+    let mut pads = vec![0; 2 * rank];
+    (pads[at], pads[rank + at]) = (axis.before as i64, after as i64);
+    Ok(x.builder().op("Pad", &[Some(x), Some(x.builder().ints(&pads)), Some(x.number(fill))], &[]))
+}
+
 /// What all windows see through one tap, along axis `at`.
 pub(crate) fn seen<'b>(padded: Var<'b>, at: usize, axis: &Axis, tap: usize) -> Var<'b> {
     let first = tap * axis.dilation;
@@ -113,13 +141,12 @@ pub(crate) fn put_back<'b>(parts: &[Var<'b>], shape: &Shape, at: usize, axis: &A
     let n = axis.taps;
     let units: Tensor = ArrayD::from_shape_fn(vec![n, 1, n, 1], |i| f64::from(u8::from(i[0] == i[2]))).into();
     let units = builder.constant(units.to_float_type(stacked.ty()?.dtype));
-    let rest = axis.rest();
     let attributes: [(&str, Attribute); 5] = [
         ("kernel_shape", vec![n as i64, 1].into()),
         ("strides", vec![axis.stride as i64, 1].into()),
         ("dilations", vec![axis.dilation as i64, 1].into()),
-        ("pads", vec![axis.before as i64, 0, (-rest).max(0), 0].into()),
-        ("output_padding", vec![rest.max(0), 0].into()),
+        ("pads", vec![axis.before as i64, 0, axis.after() as i64, 0].into()),
+        ("output_padding", vec![axis.rest().max(0), 0].into()),
     ];
     Ok(builder.op("ConvTranspose", &[Some(stacked), Some(units)], &attributes).reshape(shape))
 }

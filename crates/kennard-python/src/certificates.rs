@@ -4,10 +4,11 @@ use kennard_cli::calls;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::audit::told;
 use crate::data::Arrays;
 use crate::outcome::Outcome;
 use crate::run::Left;
-use crate::{Given, run, told, work};
+use crate::{Given, run, work};
 
 /// Certificates of `model` on `data`, or on what the options name.
 #[pyfunction]
@@ -40,9 +41,7 @@ pub fn smooth(
     let found = work(py, asked, progress, Left::Resumable, |model, data, options, stop, hear| {
         calls::smooth(model, data, options, stop, |done, total| hear(("samples", done, total)))
     })?;
-    let summary = found.summary.to_json().map_err(|error| run::exception(&error))?;
-    let table = found.table().map_err(|error| run::exception(&error))?;
-    Ok(Outcome::new(summary, table))
+    Outcome::found(found.summary.to_json(), found.table())
 }
 
 /// The bounds of a model, as the bytes of an ONNX file.

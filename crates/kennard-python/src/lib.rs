@@ -1,5 +1,6 @@
 //! The native part of the Python package `kennard`.
 
+mod audit;
 mod certificates;
 mod data;
 mod live;
@@ -12,13 +13,12 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use kennard::audit::{Checkpoint, Progress, Summary};
+use kennard::audit::Summary;
 use kennard::data::DataSet;
 use kennard::graph::ModelFile;
 use kennard::report::Markup;
 use kennard::serde_json;
 use kennard_cli::calls::{self, Arguments, Model};
-use numpy::{PyArray1, PyArray2};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -27,9 +27,9 @@ use serde::Serialize;
 use data::Arrays;
 use live::{Module, Raised};
 use outcome::Outcome;
-use run::{Heard, Left};
+use run::{Caller, Heard, Left};
 
-// Their modules are those that they are imported from, by which other processes find them (pickle).
+// The exceptions name the module that Python imports them from, so that pickle finds them in other processes.
 create_exception!(
     kennard,
     KennardError,
@@ -80,77 +80,37 @@ fn read(options: &str) -> PyResult<Arguments> {
 /// Does what `act` does with a model, samples and options; without samples, the options name them. See [`run::run`].
 fn work<R: Send>(
     py: Python<'_>,
-    (model, data, options): (Given, Option<&Arrays>, &str),
+    asked: (Given, Option<&Arrays>, &str),
     progress: Option<Py<PyAny>>,
     left: Left,
     act: impl FnOnce(&Model, Option<DataSet>, Arguments, &AtomicBool, &mut dyn FnMut(Heard)) -> kennard::Result<R>
     + Send,
 ) -> PyResult<R> {
+    work_for(py, asked, progress, Caller { left, ..Caller::default() }, act)
+}
+
+/// The same; of `caller`, what is known from model and samples is filled in.
+fn work_for<R: Send>(
+    py: Python<'_>,
+    (model, data, options): (Given, Option<&Arrays>, &str),
+    progress: Option<Py<PyAny>>,
+    caller: Caller,
+    act: impl FnOnce(&Model, Option<DataSet>, Arguments, &AtomicBool, &mut dyn FnMut(Heard)) -> kennard::Result<R>
+    + Send,
+) -> PyResult<R> {
     let raised: Raised = Arc::new(Mutex::new(None));
     let model = model.model(py, &raised)?;
-    let held = data.is_some();
+    let slopeless = matches!(&model, Model::Live { module, .. } if !module.is_differentiable());
+    let caller = Caller { held: data.is_some(), slopeless, ..caller };
     let data = data.map(|data| data.open(&raised)).transpose()?;
     let options = read(options)?;
-    run::run(py, progress, &raised, left, held, |stop, hear| act(&model, data, options, stop, hear))
+    run::run(py, progress, &raised, caller, |stop, hear| act(&model, data, options, stop, hear))
 }
 
 /// A text of JSON.
 fn json(value: &impl Serialize) -> PyResult<String> {
     serde_json::to_string(value).map_err(|error| KennardError::new_err(error.to_string()))
 }
-
-/// An audit of `model` on `data`, or on what the options name. `options` is JSON: settings under the command's names.
-/// `checkpoint` is the name of a training run and the epoch that the model is of. `progress` is called with what is done,
-/// how much of it, and of how much. With `points`, the adversarial points come too.
-#[pyfunction]
-#[pyo3(signature = (model, data, options, progress=None, checkpoint=None, points=false))]
-fn audit(
-    py: Python<'_>,
-    model: Given,
-    data: Option<&Arrays>,
-    options: &str,
-    progress: Option<Py<PyAny>>,
-    checkpoint: Option<(String, u64)>,
-    points: bool,
-) -> PyResult<(Outcome, Vec<Broken>)> {
-    let checkpoint = checkpoint.map(|(run, epoch)| Checkpoint { run, epoch });
-    let asked = (model, data, options);
-    let found = work(py, asked, progress, Left::Resumable, |model, data, options, stop, hear| {
-        let mut broken = Vec::new();
-        let outcome = calls::audit(model, data, options, checkpoint, stop, |progress| {
-            if let (true, Progress::Examined(examined)) = (points, progress) {
-                let found = examined.adversarials.iter().enumerate();
-                broken.extend(found.filter_map(|(attack, found)| {
-                    Some((examined.record.index, attack, found.as_ref()?.point.clone()))
-                }));
-            }
-            run::tell(progress, hear);
-        })?;
-        Ok((outcome, broken))
-    })?;
-    let (outcome, broken) = found;
-    let told = told(&outcome)?;
-    let broken = broken
-        .into_iter()
-        .map(|(index, attack, point)| (index, attack, PyArray1::from_vec(py, point).unbind()));
-    Ok((told, broken.collect()))
-}
-
-/// Refuses settings of an audit, JSON, that no model and no data could make valid.
-#[pyfunction]
-fn check_audit(options: &str) -> PyResult<()> {
-    calls::check_audit(read(options)?).map_err(|error| run::exception(&error))
-}
-
-/// What an audit found, as Python sees it.
-fn told(outcome: &kennard::audit::Outcome) -> PyResult<Outcome> {
-    let summary = outcome.summary.to_json().map_err(|error| run::exception(&error))?;
-    let table = outcome.table().map_err(|error| run::exception(&error))?;
-    Ok(Outcome::new(summary, table))
-}
-
-/// The place of a sample, that of the attack that broke it (minimum-norm attacks last), and the point (d).
-type Broken = (usize, usize, Py<PyArray1<f32>>);
 
 /// The 95 % interval of a share (Clopper and Pearson).
 #[pyfunction]
@@ -159,61 +119,11 @@ fn interval(count: u64, of: u64) -> (f64, f64) {
     (low, high)
 }
 
-/// The adversarial points that attacks find.
-#[pyclass(frozen)]
-struct Found {
-    /// The names of the attacks.
-    #[pyo3(get)]
-    names: Vec<String>,
-    /// One flat array (n×d) per attack, minimum-norm attacks last; a sample that the attack did not break is there as it is.
-    #[pyo3(get)]
-    points: Vec<Py<PyArray2<f32>>>,
-    /// What was found out about each sample: JSON, one entry per sample, in order.
-    #[pyo3(get)]
-    records: String,
-}
-
-/// The adversarial points of attacks on `model` at `data` (n samples of d elements).
-#[pyfunction]
-#[pyo3(signature = (model, data, options, progress=None))]
-fn attack(
-    py: Python<'_>,
-    model: Given,
-    data: &Arrays,
-    options: &str,
-    progress: Option<Py<PyAny>>,
-) -> PyResult<Found> {
-    let asked = (model, Some(data), options);
-    let found = work(py, asked, progress, Left::Nothing, |model, data, options, stop, hear| {
-        let mut all = Vec::new();
-        let tell = |progress: Progress<'_>| run::tell(progress, hear);
-        let names = calls::attack(model, data, options, stop, tell, |examined| {
-            all.push(examined);
-            Ok(())
-        })?;
-        all.sort_by_key(|examined| examined.record.index);
-        Ok((names, all))
-    })?;
-    let (names, examined) = found;
-    let points = (0..names.len()).map(|attack| {
-        let rows: Vec<Vec<f32>> = examined
-            .iter()
-            .map(|examined| match &examined.adversarials[attack] {
-                Some(found) => found.point.clone(),
-                None => examined.input.clone(),
-            })
-            .collect();
-        Ok(PyArray2::from_vec2(py, &rows)?.unbind())
-    });
-    let records: Vec<_> = examined.iter().map(|examined| &examined.record).collect();
-    Ok(Found { names, points: points.collect::<PyResult<_>>()?, records: json(&records)? })
-}
-
 /// Puts the shards of a run together in the directory `out`.
 #[pyfunction]
 fn merge(py: Python<'_>, shards: Vec<PathBuf>, out: PathBuf) -> PyResult<Outcome> {
     let outcome = py.detach(|| calls::merge(&shards, &out)).map_err(|error| run::exception(&error))?;
-    told(&outcome)
+    audit::told(&outcome)
 }
 
 /// Makes a page of the directories of runs; or the table of a paper, in LaTeX or Markdown.
@@ -275,8 +185,10 @@ fn _kennard(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("InUse", module.py().get_type::<InUse>())?;
     module.add_class::<Arrays>()?;
     module.add_class::<Outcome>()?;
-    module.add_function(wrap_pyfunction!(audit, module)?)?;
-    module.add_function(wrap_pyfunction!(check_audit, module)?)?;
+    module.add_function(wrap_pyfunction!(audit::audit, module)?)?;
+    module.add_function(wrap_pyfunction!(audit::minimal, module)?)?;
+    module.add_function(wrap_pyfunction!(audit::check_audit, module)?)?;
+    module.add_function(wrap_pyfunction!(audit::check_size, module)?)?;
     module.add_function(wrap_pyfunction!(measure::class_labels, module)?)?;
     module.add_function(wrap_pyfunction!(certificates::certify, module)?)?;
     module.add_function(wrap_pyfunction!(certificates::smooth, module)?)?;
@@ -287,8 +199,8 @@ fn _kennard(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(measure::grad, module)?)?;
     module.add_function(wrap_pyfunction!(measure::tracked, module)?)?;
     module.add_function(wrap_pyfunction!(interval, module)?)?;
-    module.add_class::<Found>()?;
-    module.add_function(wrap_pyfunction!(attack, module)?)?;
+    module.add_class::<audit::Found>()?;
+    module.add_function(wrap_pyfunction!(audit::attack, module)?)?;
     module.add_function(wrap_pyfunction!(merge, module)?)?;
     module.add_function(wrap_pyfunction!(report, module)?)?;
     module.add_function(wrap_pyfunction!(cited, module)?)?;

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::data::Arrays;
 use crate::live::Raised;
 use crate::outcome::{self, Outcome};
-use crate::run::Left;
+use crate::run::{Caller, Left};
 use crate::{Given, KennardError, json, read, run, work};
 
 /// Packets of `model` on `data`, or on what the options name.
@@ -30,9 +30,7 @@ pub fn uncertainty(
     let found = work(py, asked, progress, Left::Kept, |model, data, options, stop, hear| {
         calls::uncertainty(model, data, options, stop, |done, total| hear(("packets", done, total)))
     })?;
-    let summary = found.summary.to_json().map_err(|error| run::exception(&error))?;
-    let table = found.outcome.table().map_err(|error| run::exception(&error))?;
-    Ok(Outcome::new(summary, table))
+    Outcome::found(found.summary.to_json(), found.outcome.table())
 }
 
 /// The temperature of `model` on `data`, or on what the options name.
@@ -73,10 +71,10 @@ pub fn train(
 ) -> PyResult<Outcome> {
     let raised: Raised = Arc::new(Mutex::new(None));
     let model = model.map(|model| model.model(py, &raised)).transpose()?;
-    let held = data.is_some();
+    let caller = Caller { left: Left::Resumable, held: data.is_some(), ..Caller::default() };
     let data = data.map(|data| data.open(&raised)).transpose()?;
     let options = read(options)?;
-    let taught = run::run(py, progress, &raised, Left::Resumable, held, |stop, hear| {
+    let taught = run::run(py, progress, &raised, caller, |stop, hear| {
         calls::train(model.as_ref(), data, options, stop, |done, total| hear(("steps", done, total)))
     })?;
     let table = outcome::epochs(&taught.epochs)?;

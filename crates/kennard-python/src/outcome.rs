@@ -17,6 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyType};
 
 use crate::KennardError;
+use crate::run::exception;
 
 /// What was found: figures as JSON, and a table by the Arrow C data interface.
 #[pyclass(frozen, module = "kennard._kennard")]
@@ -30,6 +31,12 @@ impl Outcome {
     /// The figures, as JSON, and the table.
     pub fn new(summary: String, table: RecordBatch) -> Outcome {
         Outcome { summary, table }
+    }
+
+    /// What the library found: its figures as JSON and its table, which may fail to be made.
+    pub fn found(summary: kennard::Result<String>, table: kennard::Result<RecordBatch>) -> PyResult<Outcome> {
+        let summary = summary.map_err(|error| exception(&error))?;
+        Ok(Outcome { summary, table: table.map_err(|error| exception(&error))? })
     }
 }
 

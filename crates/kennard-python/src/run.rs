@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use kennard::audit::Progress;
 use kennard::data::DataError;
-use kennard::{Error, Mark};
+use kennard::{Error, Mark, SampleError};
+use kennard_cli::calls;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
 
 use crate::live::Raised;
 use crate::{InUse, KennardError};
 
-/// What samples that Python holds are called where data sets have names.
+/// The name of a data set whose samples Python holds.
 pub const ARRAYS: &str = "arrays given in Python";
 
 /// How often signals are looked for and progress is told.
@@ -24,14 +25,28 @@ const TICK: Duration = Duration::from_millis(100);
 const STACK: usize = 1 << 28;
 
 /// What work leaves behind when it is interrupted.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub enum Left {
     /// A directory, if one was named, from which it can go on.
     Resumable,
     /// What was finished, in the directory if one was named.
     Kept,
     /// Nothing.
+    #[default]
     Nothing,
+}
+
+/// What is known of a call, as far as the words of its error messages depend on it.
+#[derive(Clone, Copy, Default)]
+pub struct Caller {
+    /// What the call leaves behind when it is interrupted.
+    pub left: Left,
+    /// Whether Python holds the samples.
+    pub held: bool,
+    /// Whether the model is a Python function without gradients.
+    pub slopeless: bool,
+    /// A setting that is an argument of another name, and that name.
+    pub renamed: Option<[&'static str; 2]>,
 }
 
 impl Left {
@@ -63,13 +78,12 @@ pub fn tell(progress: Progress, hear: &mut dyn FnMut(Heard)) {
 }
 
 /// Does work on a thread of its own. Python's signals stop it, after which it ends with what is finished; what a module
-/// raised is raised. `held`: whether Python holds the samples.
+/// raised is raised.
 pub fn run<R: Send>(
     py: Python<'_>,
     progress: Option<Py<PyAny>>,
     raised: &Raised,
-    left: Left,
-    held: bool,
+    caller: Caller,
     work: impl FnOnce(&AtomicBool, &mut dyn FnMut(Heard)) -> kennard::Result<R> + Send,
 ) -> PyResult<R> {
     let flag = AtomicBool::new(false);
@@ -79,7 +93,7 @@ pub fn run<R: Send>(
     let (result, interrupted) = py.detach(move || {
         thread::scope(|scope| {
             let hear = move |heard: Heard| {
-                // Who does not listen any more is told nothing.
+                // The other end may have stopped listening.
                 let _ = told.send(heard);
             };
             let named = thread::Builder::new().name("kennard".into()).stack_size(STACK);
@@ -115,7 +129,7 @@ pub fn run<R: Send>(
     })?;
     if let Some(error) = interrupted {
         if error.is_instance_of::<PyKeyboardInterrupt>(py) {
-            return Err(PyKeyboardInterrupt::new_err(left.said()));
+            return Err(PyKeyboardInterrupt::new_err(caller.left.said()));
         }
         return Err(error);
     }
@@ -123,19 +137,19 @@ pub fn run<R: Send>(
     match (result, first) {
         (Ok(result), _) => Ok(result),
         (Err(_), Some(error)) => Err(error),
-        (Err(error), None) => Err(exception_of(&error, held)),
+        (Err(error), None) => Err(exception_of(&error, caller)),
     }
 }
 
 /// The exception that an error is: a `ValueError` where an argument is at fault. Settings are named as arguments,
 /// commands as functions.
 pub fn exception(error: &Error) -> PyErr {
-    exception_of(error, false)
+    exception_of(error, Caller::default())
 }
 
-/// The same, with what to do about samples that Python holds, `held`, in place of what to do about files.
-fn exception_of(error: &Error, held: bool) -> PyErr {
-    let mut message = said(error, held);
+/// The same in words for a caller, who may hold the samples in Python and then needs other advice than for files.
+fn exception_of(error: &Error, caller: Caller) -> PyErr {
+    let mut message = said(error, caller);
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         // Some messages end with their cause.
@@ -146,36 +160,13 @@ fn exception_of(error: &Error, held: bool) -> PyErr {
         source = cause.source();
     }
     match error.kind() {
-        Error::Setting(_)
-        | Error::Unknown { .. }
-        | Error::Unreadable { .. }
-        | Error::OutOfRange { .. }
-        | Error::NotOfMethod { .. }
-        | Error::AttackParameter { .. }
-        | Error::Missing { .. }
-        | Error::TooFew { .. }
-        | Error::NoDraws { .. }
-        | Error::EmptyShard { .. }
-        | Error::NothingToMerge
-        | Error::NoSamples { .. }
-        | Error::Sample { .. }
-        | Error::InputShape { .. }
-        | Error::NoImages { .. }
-        | Error::NotCertifiable { .. }
-        | Error::NoEpsilon(_)
-        | Error::Threat(_)
-        | Error::Mismatch(_)
-        | Error::TooFewSamples { .. }
-        | Error::NotANumber(_)
-        | Error::NoGradient { .. }
-        | Error::FixedBatch { .. }
-        | Error::Data(_) => PyValueError::new_err(message),
         Error::InUse(_) => InUse::new_err(message),
+        error if error.is_argument() => PyValueError::new_err(message),
         _ => KennardError::new_err(message),
     }
 }
 
-/// What to do about labels that Python holds and that are no places of classes.
+/// What to do about labels that Python holds and that are not places of classes.
 const LABELS: &str =
     "Labels count from 0: where they are other numbers, give np.unique(y, return_inverse=True)[1]";
 
@@ -183,59 +174,64 @@ const LABELS: &str =
 const UNITS: &str = ". Divide pixels by 255, or give them as uint8, and put the normalisation into the module; name other \
                      bounds only where the model itself takes that range, for instance bounds=(0, 255)";
 
+/// What to do about samples that Python holds and that have NaN or infinite values.
+const FINITE: &str = "fill such values, np.nan_to_num(x) for instance, or leave the sample out";
+
 /// What an error says, and what to do about it.
-fn said(error: &Error, held: bool) -> String {
+fn said(error: &Error, caller: Caller) -> String {
     match error {
-        Error::OfModel { model, error } => return format!("{model}: {}", said(error, held)),
-        Error::Advised { error, advice } if held && matches!(error.kind(), Error::Sample { .. }) => {
-            let (what, advice) = (arguments(&error.to_string()), advice.to_string());
-            if advice.contains("`classes") {
-                let between = if what.ends_with('?') { " " } else { ". " };
-                return format!("{what}{between}{LABELS}");
-            }
-            if advice.contains("`bounds") {
-                return what + UNITS;
+        Error::OfModel { model, error } => return format!("{model}: {}", said(error, caller)),
+        Error::Advised { error, .. } if caller.held => {
+            let what = |cure: &str| arguments(&error.to_string(), caller) + cure;
+            match error.kind() {
+                Error::Sample { problem: SampleError::Label { one_number: true, .. }, .. } => {
+                    return what(". ") + LABELS;
+                }
+                Error::Sample { problem: SampleError::Label { .. }, .. } => return what(" ") + LABELS,
+                Error::Sample { problem: SampleError::Outside { .. }, .. } => return what(UNITS),
+                _ => {}
             }
         }
         Error::Data(DataError::Contents { name, problem }) if name == ARRAYS => {
-            let number = problem.contains("the input holds");
-            let cure = if number {
-                "; fill such values, np.nan_to_num(x) for instance, or leave the sample out"
-            } else {
-                ""
-            };
-            return format!("x: {problem}{cure}");
+            return format!("x: {problem}");
+        }
+        Error::Data(DataError::NotFiniteSample { name, sample, value }) if name == ARRAYS => {
+            return format!("x: sample {sample}: the input holds {value}; {FINITE}");
         }
         _ => {}
     }
-    let own = |why: &str| held && why.contains("function without gradients");
     let more = match error.kind() {
-        Error::NoGradient { why, .. } if own(why) => {
+        Error::NoGradient { .. } if caller.slopeless => {
             "; where the function is one of tensors, give x as a tensor"
         }
         _ => "",
     };
-    arguments(&error.worded(word)) + more
+    arguments(&error.worded(|mark| word(mark, caller)), caller) + more
 }
 
-/// What a value of an option in a message ends before.
+/// The characters that end the value of an option in a message.
 const ENDS: [char; 4] = [' ', ';', ':', ')'];
 
-/// The commands that the package has as functions of the same name.
-const FUNCTIONS: [&str; 10] =
-    ["attack", "audit", "bound", "calibrate", "certify", "grad", "report", "smooth", "train", "uncertainty"];
+/// Whether the package has a command as a function of the same name. Reports have no options.
+fn is_function(command: &str) -> bool {
+    command == "report" || calls::option_names(command).is_some()
+}
 
 /// A setting as an argument, a command as the function that it is here, if there is one.
-fn word(mark: Mark<'_>) -> String {
+fn word(mark: Mark<'_>, caller: Caller) -> String {
     match mark {
-        Mark::Setting { name, value } => argument(name, value),
-        Mark::Command(name) if FUNCTIONS.contains(&name) => format!("`kennard.{name}`"),
+        Mark::Setting { name, value } => argument(name, value, caller),
+        Mark::Command(name) if is_function(name) => format!("`kennard.{name}`"),
         Mark::Command(_) => mark.to_string(),
     }
 }
 
 /// A setting as an argument, with its value as Python writes it: `bounds=(0, 255)`, `engine='export'`.
-fn argument(name: &str, value: Option<&str>) -> String {
+fn argument(setting: &str, value: Option<&str>, caller: Caller) -> String {
+    let name = match caller.renamed {
+        Some([renamed, name]) if renamed == setting => name,
+        _ => setting,
+    };
     let Some(value) = value else { return name.to_owned() };
     let parts: Vec<&str> = value.split(',').map(str::trim).collect();
     let numbers = parts.iter().all(|part| part.parse::<f64>().is_ok());
@@ -247,7 +243,7 @@ fn argument(name: &str, value: Option<&str>) -> String {
 }
 
 /// A message of the command with its options as arguments: `--max-draws` is `max_draws`, and `--attack=none` is `attack='none'`.
-fn arguments(message: &str) -> String {
+fn arguments(message: &str, caller: Caller) -> String {
     let mut parts = message.split("--");
     let mut all = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -255,7 +251,7 @@ fn arguments(message: &str) -> String {
         if part.starts_with(|c: char| c.is_ascii_lowercase()) {
             let (name, rest) = (part[..end].replace('-', "_"), &part[end..]);
             let value = rest.strip_prefix('=').map(|value| &value[..value.find(ENDS).unwrap_or(value.len())]);
-            all += &argument(&name, value);
+            all += &argument(&name, value, caller);
             all += &rest[value.map_or(0, |value| value.len() + 1)..];
         } else {
             all += "--";

@@ -90,7 +90,7 @@ def test_results_can_be_read(path: Path, samples: Samples, tmp_path: Path) -> No
 def test_attacks_are_shown_with_what_is_not_as_usual(path: Path, samples: Samples) -> None:
     asked: dict[str, Any] = {"attack": "pgd", "steps": 1, "minimal": "fmn", "budget": 50}
     shown = kennard.audit(path, *samples, eps=0.05, **asked, **QUICK)._repr_html_()
-    assert "pgd with 1 step and at most 50 passes a sample" in shown
+    assert "pgd with 1 step and at most 50 passes per sample" in shown
     assert ">robust<" in shown
 
 

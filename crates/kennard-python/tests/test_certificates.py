@@ -85,6 +85,42 @@ def test_a_linear_module_is_certified_up_to_its_distance(norm: str, dual: float)
     assert (found.certified == (distances > eps))[clear].all() and clear.sum() >= 14
 
 
+def test_a_linear_module_is_certified_in_boxes(tmp_path: Path) -> None:
+    """The smallest difference of two logits over a box is at one of its corners: an epsilon for each feature, or boxes in a file."""
+    from kennard._export import exported
+
+    module, (weight, bias) = linear(12, 4)
+    random = np.random.default_rng(1)
+    x = random.uniform(0.4, 0.6, (16, 12)).astype(np.float32)
+    y = (x.astype(np.float64) @ weight.T + bias).argmax(1)
+
+    def least(lower: Any, upper: Any) -> Any:
+        """The smallest margin in each box, (N,)."""
+        rows = weight[y][:, None] - weight[None]
+        ends = np.where(rows > 0, lower[:, None], upper[:, None])
+        margins = (rows * ends).sum(2) + bias[y][:, None] - bias[None]
+        margins[np.arange(len(y)), y] = np.inf
+        return margins.min(1)
+
+    shape = random.uniform(0.2, 1.0, 12)
+    sizes = np.linspace(0.0, 1.0, 401)[1:]
+    eps = float(sizes[np.argmin([abs((least(x - s * shape, x + s * shape) > 0).mean() - 0.5) for s in sizes])])
+    found = kennard.certify(module, x, y, eps_per_feature=(eps * shape).tolist(), bounds=(-9, 9), **QUIET)
+    scaled = kennard.certify(module, x, y, eps=eps, eps_per_feature=shape, bounds=(-9, 9), **QUIET)
+    margins = least(x - eps * shape, x + eps * shape)
+    clear = abs(margins) > 1e-4
+    assert (found.certified == (margins > 0))[clear].all() and (scaled.certified == (margins > 0))[clear].all()
+    assert clear.sum() >= 14 and 0 < found.certified.sum() < 16
+
+    far = [(eps * shape * random.uniform(0.5, 1.5, x.shape)).astype(np.float32) for _ in range(2)]
+    lower, upper = x - far[0], x + far[1]
+    np.savez(tmp_path / "boxes.npz", x=x, y=y, lower=lower, upper=upper)
+    boxed = kennard.certify(exported(module, x), f"npz:{tmp_path / 'boxes.npz'}", boxes=True, **QUIET)
+    margins = least(lower.astype(np.float64), upper.astype(np.float64))
+    clear = abs(margins) > 1e-4
+    assert (boxed.certified == (margins > 0))[clear].all() and clear.sum() >= 14 and 0 < boxed.certified.sum() < 16
+
+
 def test_bounds_of_a_box_hold_and_those_of_a_linear_module_are_exact() -> None:
     ort, onnx = pytest.importorskip("onnxruntime"), pytest.importorskip("onnx")
     module, (weight, bias) = linear(6, 3)
@@ -146,8 +182,11 @@ def test_a_smoothed_linear_module_is_certified_within_its_distance() -> None:
     ("call", "options", "says"),
     [
         ("certify", {}, "eps is missing"),
+        ("certify", {"boxes": False}, "eps is missing"),
+        ("audit", {"boxes": False}, "eps is missing"),
+        ("attack", {"frozen": [0]}, "eps is missing"),
         ("certify", {"eps": 0.1, "attack": "pgd"}, "attack: there is no such argument"),
-        ("certify", {"eps": 0.1, "norm": "l0"}, "there are none in l0"),
+        ("certify", {"eps": 0.1, "norm": "l0"}, "certificates are in linf, l2, l1, not in l0"),
         ("certify", {"eps": 0.0}, "epsilon is 0"),
         ("certify", {"eps": 1.0}, "every input"),
         ("certify", {"eps": 0.1, "engine": "live"}, "engine: there is no such argument"),

@@ -94,7 +94,7 @@ def test_a_module_behind_a_function_that_changes_is_noticed(
     options = {**QUICK, "attack": "square", "queries": 20, **({"out": tmp_path / "run"} if named else {})}
     with pytest.raises(ValueError, match="weights changed while it was audited") as caught:
         kennard.audit(function, x if arrays else torch.from_numpy(x), y, **options)
-    assert ("is of no one model: remove it" in str(caught.value)) == named and "kennard-" not in str(caught.value)
+    assert ("belongs to no single model: remove it" in str(caught.value)) == named and "kennard-" not in str(caught.value)
     if named:
         assert not {"summary.json", "report.html", "SHA256SUMS"} & {file.name for file in (tmp_path / "run").iterdir()}
 

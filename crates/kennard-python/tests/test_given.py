@@ -147,7 +147,7 @@ def test_whole_numbers_are_labels_whatever_holds_them(path: Path, samples: Sampl
         ({"attack": [{"name": "pgd", "step_size": float("nan")}]}, "attack: nan is not finite; give a number"),
         ({"eps": np.float32("inf")}, "eps: inf is not finite"),
         ({"bounds": (0, float("inf"))}, "bounds: inf is not finite"),
-        ({"eps": {1}}, "eps: a set says nothing here"),
+        ({"eps": {1}}, "eps: a set has no meaning here"),
         ({"bounds": (0, 1, 2)}, r"bounds: \[0, 1, 2\] is no pair of numbers.*bounds=\(0, 1\)"),
         ({"bounds": 1}, "bounds: 1 is no pair"),
         ({"bounds": "low"}, "bounds: 'low' is no pair"),
@@ -169,8 +169,8 @@ def test_whole_numbers_are_labels_whatever_holds_them(path: Path, samples: Sampl
         ({"x": np.full((60, 1, 28, 28), np.nan)}, r"^x: sample 0: the input holds NaN; .*np\.nan_to_num\(x\)"),
         ({"y": [10] * 60}, r"Labels count from 0: .* give np\.unique\(y, return_inverse=True\)\[1\]$"),
         ({"norm": "lnf"}, "norm: 'lnf' is unknown; did you mean linf"),
-        *(({"batch_size": size}, f"batch_size: {size!r} is no whole number from 1 on") for size in (0, -1, 2.5, "x", True)),
-        ({"micro_batch": 0}, "micro_batch: 0 is no whole number from 1 on"),
+        *(({"batch_size": size}, f"batch_size: {size!r} is not a whole number of at least 1") for size in (0, -1, 2.5, "x", True)),
+        ({"micro_batch": 0}, "micro_batch: 0 is not a whole number of at least 1"),
         ({"micro_batch": 8, "batch_size": 8}, "micro_batch: another argument of this call says it already"),
         ({"samples": -1}, "samples: -1 makes no sense here; give a whole number, 0 or more$"),
         ({"seed": 1.5}, "seed: 1.5 makes no sense here; give a whole number, 0 or more$"),
@@ -256,7 +256,7 @@ def test_functions_and_modules_get_batches_that_are_some(samples: Samples, modul
 
     for model in (module, logits):
         for size in (0, -1, 2.5, "x"):
-            with pytest.raises(ValueError, match="batch_size: .* is no whole number from 1 on"):
+            with pytest.raises(ValueError, match="batch_size: .* is not a whole number of at least 1"):
                 kennard.audit(model, *samples, **{**ARGUMENTS, "attack": "none", "batch_size": size})
     with pytest.raises(ValueError, match="model: it returned a list, which is no array of numbers"):
         kennard.audit(lambda batch: ["cat"] * len(batch), *samples, **{**ARGUMENTS, "attack": "none"})

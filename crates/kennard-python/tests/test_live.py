@@ -354,7 +354,7 @@ def test_weights_may_not_change(module: Any, samples: Samples, tmp_path: Path, k
     with pytest.raises(ValueError, match=says):
         kennard.audit(Changing(0).eval(), *samples, out=tmp_path / "run", **QUICK)
     assert not (tmp_path / "run").exists()
-    with pytest.raises(ValueError, match=rf"weights changed.*\({kind}\).*is of no one model: remove it"):
+    with pytest.raises(ValueError, match=rf"weights changed.*\({kind}\).*belongs to no single model: remove it"):
         kennard.audit(Changing(6).eval(), *samples, out=tmp_path / "run", **QUICK)
     assert not (tmp_path / "run" / "summary.json").exists() and not (tmp_path / "run" / "report.html").exists()
 

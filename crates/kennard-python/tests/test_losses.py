@@ -229,3 +229,25 @@ def test_what_makes_no_sense_is_refused(samples: Samples, module: Any, loss: Any
     x, y = (torch.from_numpy(array[:4]) for array in samples)
     with pytest.raises(ValueError, match=says):
         loss(module, x, y, **options)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_starts_in_l1_are_numbers_in_half_precision(dtype: Any) -> None:
+    """A number in 2048 is 0 in half precision, whose logarithm was taken."""
+    from kennard._ascent import start
+
+    x = torch.full((64, 1, 28, 28), 0.5, dtype=dtype)
+    found = start(x, 4.0, "l1", (0.0, 1.0), torch.Generator().manual_seed(0))
+    assert torch.isfinite(found).all() and (found != x).any()
+    assert (found - x).double().abs().flatten(1).sum(1).max() < 4.2
+
+
+def test_ascents_in_l1_go_on_from_the_bounds() -> None:
+    """The steepest element goes to its bound, the next one as far as the ball allows: 0.1 · 3 + 0.3 · 2, and 0.05 · 3 + 0.35 · 2."""
+    slopes = torch.tensor([[3.0, 2.0, 1.0, 0.5], [-3.0, -2.0, 1.0, 0.5]])
+    x = torch.tensor([[0.9, 0.5, 0.5, 0.5], [0.05, 0.5, 0.7, 0.5]])
+    found = _ascent.ascend(
+        torch.nn.Identity(), x, x, lambda z: (slopes * z).sum(1), 0.4, "l1", (0.0, 1.0), steps=40, step=2.5 / 40
+    )
+    gained = (slopes * (found - x)).sum(1)
+    assert (gained > 0.97 * torch.tensor([0.9, 0.85])).all() and (gained < torch.tensor([0.9, 0.85]) + 1e-5).all()

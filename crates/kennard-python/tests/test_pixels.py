@@ -96,8 +96,8 @@ def test_masked_entries_are_refused() -> None:
 @pytest.mark.parametrize(
     ("labels", "says"),
     [
-        (lambda y: np.where(np.arange(40) == 7, np.nan, y), "y: label nan of sample 7 is no whole number; give one integer"),
-        (lambda y: np.where(np.arange(40) == 9, 0.5, y), r"y: label 0\.5 of sample 9 is no whole number"),
+        (lambda y: np.where(np.arange(40) == 7, np.nan, y), "y: label nan of sample 7 is not a whole number; give one integer"),
+        (lambda y: np.where(np.arange(40) == 9, 0.5, y), r"y: label 0\.5 of sample 9 is not a whole number"),
         (lambda y: y[:, None], r"shape \(40, 1\); give one integer per sample, \(N,\): y\.ravel\(\)"),
         (lambda y: np.eye(2)[y], r"shape \(40, 2\); .*y\.argmax\(1\)"),
         (lambda y: y == 1, r"type bool .*give y\.astype\(int\)"),

@@ -165,3 +165,19 @@ def test_what_is_in_use_has_a_name() -> None:
     assert issubclass(kennard.InUse, kennard.KennardError) and kennard.InUse.__module__ == "kennard"
     error = pickle.loads(pickle.dumps(kennard.InUse("wait")))
     assert type(error) is kennard.InUse and error.args == ("wait",)
+
+
+def test_a_result_whose_directory_went_says_so(path: Path, samples: Samples, tmp_path: Path) -> None:
+    copied = pickle.loads(pickle.dumps(kennard.audit(path, *samples, **QUICK)))
+    gc.collect()
+    for call in (copied.report, lambda page: kennard.report(copied, page)):
+        with pytest.raises(ValueError, match="out: .* is gone, for the directory went with the result that was pickled; give out="):
+            call(tmp_path / "page.html")
+    kept = pickle.loads(pickle.dumps(kennard.audit(path, *samples, out=tmp_path / "run", **QUICK)))
+    assert kept.report(tmp_path / "page.html").exists()
+
+
+def test_adversarial_points_are_compared_by_identity(path: Path, samples: Samples) -> None:
+    given: dict[str, Any] = {"eps": 0.05, "attack": "fgsm", "progress": False}
+    one, other = (kennard.attack(path, *samples, **given) for _ in range(2))
+    assert one == one and one != other and len({one, other}) == 2

@@ -169,6 +169,11 @@ def test_labels_are_those_that_the_file_lists(labels: list[Any], tmp_path: Path)
     path = tmp_path / "model.onnx"
     path.write_bytes(model.SerializeToString())
     assert kennard.audit(path, x, y, eps=0.1, attack="none", **QUICK).clean_accuracy == expected
+    # Steps of no length leave the network, and the accuracy of the whole first epoch.
+    still: Any = {"epochs": 1, "batch": 20, "held_out": 0, "learning_rate": 1e-12, "progress": False}
+    for place, given in enumerate(((model, x, y), (path, f"csv:{table}"))):
+        trained = kennard.train(*given, out=tmp_path / f"run{place}", **still)
+        assert trained.summary["epochs"][0]["train_accuracy"] == pytest.approx(expected)
     (tmp_path / "names.txt").write_text("\n".join(map(str, reversed(labels))))
     with pytest.raises(ValueError, match=f"the model's file lists|the model's own file has {labels[0]}, {labels[1]}"):
         kennard.audit(path, f"csv:{table}", classes=tmp_path / "names.txt", eps=0.1, attack="none", **QUICK)

@@ -252,8 +252,8 @@ def test_autoattack_names_what_makes_no_sense(samples: Samples, module: Any) -> 
         ((x, y[:, None]), r"y_orig: its shape is \(60, 1\); give one integer per sample"),
         ((x.numpy(), y), "x_orig: it is a ndarray of float32; give a tensor"),
         (((255 * x).byte(), y), "x_orig: it is a Tensor of torch.uint8"),
-        ((x, y, 0), "bs: 0 is no whole number from 1 on"),
-        ((x, y, "x"), "bs: 'x' is no whole number from 1 on"),
+        ((x, y, 0), "bs: 0 is not a whole number of at least 1"),
+        ((x, y, "x"), "bs: 'x' is not a whole number of at least 1"),
     ):
         for call in (adversary.run_standard_evaluation, adversary.clean_accuracy):
             with pytest.raises(ValueError, match=says):
@@ -314,5 +314,5 @@ def test_settings_of_attacks_have_the_reference_s_names(samples: Samples, module
     assert asked[-1] == {"name": "square", "queries": 20}
     with pytest.raises(AttributeError, match="apgd.rho: Kennard's attack has no such setting; it has n_iter, n_restarts"):
         adversary.apgd.rho = 0.5
-    with pytest.raises(ValueError, match="square.n_queries: 0 is no whole number"):
+    with pytest.raises(ValueError, match="square.n_queries: 0 is not a whole number"):
         adversary.square.n_queries = 0

@@ -119,7 +119,7 @@ def test_some_epochs_alone(samples: Samples, module: Any, tmp_path: Path) -> Non
         kennard.Tracker(module, *samples, out=tmp_path, every=0, **OPTIONS)
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"stepz": 1}, "did you mean steps"),
-        ({"every": 1.5}, "every: 1.5 is no whole number"),
+        ({"every": 1.5}, "every: 1.5 is not a whole number"),
         ({"attack": "pdg"}, "did you mean pgd"),
         ({"attack": {"name": "pgd", "step": 3}}, "no parameter `step`"),
         ({"norm": "l9"}, "norm: 'l9' is unknown"),
@@ -133,7 +133,7 @@ def test_some_epochs_alone(samples: Samples, module: Any, tmp_path: Path) -> Non
         with pytest.raises(ValueError, match=says):
             kennard.Tracker(module, *samples, **{**OPTIONS, "out": tmp_path / "other", **change})
     for epoch in (-1, "last", 1.5):
-        with pytest.raises(ValueError, match="epoch: .* is no whole number from 0 on"):
+        with pytest.raises(ValueError, match="epoch: .* is not a whole number of at least 0"):
             tracker(epoch)  # type: ignore[arg-type]
 
 

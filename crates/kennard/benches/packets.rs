@@ -1,5 +1,5 @@
 //! What a sample of a packet costs, beside the forward pass and gradient that it needs. One JSON
-//! object a line.
+//! object per line.
 //!
 //!     cargo bench -p kennard --bench packets -- [--rounds N] [MODEL.onnx …]
 //!
@@ -8,8 +8,10 @@
 //! rounds that take turns with its bare gradient: `ratio` is the median of (time of a packet's
 //! sample) / (time of a gradient).
 
+mod common;
+
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use kennard::attack::Loss;
@@ -70,13 +72,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     if models.is_empty() {
-        models = all_models()?;
+        models = common::all_models();
     }
     for path in &models {
         let model = Graph::load(path)?;
-        let shape: Option<Vec<usize>> =
-            model.single_input()?.ty.shape.0.iter().skip(1).map(|d| d.known()).collect();
-        let shape = shape.ok_or("the model's input is not fixed")?;
+        let shape = common::shape(&model)?;
         let data = grey(&shape)?;
         let classifier = Classifier::new(&model, &shape, &Preprocessing::default())?;
         let options = EngineOptions { threads: Some(1), ..EngineOptions::default() };
@@ -121,19 +121,4 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 /// A data set of one grey image of label 0.
 fn grey(shape: &[usize]) -> Result<DataSet, DataError> {
     DataSet::from_samples(vec![0.5; shape.iter().product()], vec![0], shape, &[])
-}
-
-fn all_models() -> std::io::Result<Vec<PathBuf>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let shared = std::env::var_os("KENNARD_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
-    let mut models = Vec::new();
-    for folder in [root.join("fixtures"), shared.join("models")] {
-        match std::fs::read_dir(&folder) {
-            Ok(entries) => models.extend(entries.filter_map(|entry| Some(entry.ok()?.path()))),
-            Err(error) => eprintln!("left out {}: {error}", folder.display()),
-        }
-    }
-    models.retain(|path| path.extension().is_some_and(|e| e == "onnx"));
-    models.sort();
-    Ok(models)
 }

@@ -1,12 +1,14 @@
 //! Images per second of a forward pass, and of a forward pass with the input gradient, per model and
-//! runtime. One JSON object a line.
+//! runtime. One JSON object per line.
 //!
 //!     cargo bench -p kennard --bench throughput -- [--runtime rten|onnxruntime|openvino] [--threads N]
 //!         [--micro-batch N] [--seconds S] [MODEL.onnx …]
 //!
 //! Without models, those in `$KENNARD_SHARED/models` (default `../shared/models`) and in `fixtures/`.
 
-use std::path::{Path, PathBuf};
+mod common;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use kennard::attack::Loss;
@@ -32,13 +34,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     if models.is_empty() {
-        models = all_models()?;
+        models = common::all_models();
     }
     for path in &models {
         let model = Graph::load(path)?;
-        let shape: Option<Vec<usize>> =
-            model.single_input()?.ty.shape.0.iter().skip(1).map(|d| d.known()).collect();
-        let shape = shape.ok_or("the model's input is not fixed")?;
+        let shape = common::shape(&model)?;
         for &choice in &choices {
             let runtime = match Runtime::open(choice) {
                 Ok(runtime) => runtime,
@@ -61,19 +61,4 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     Ok(())
-}
-
-fn all_models() -> std::io::Result<Vec<PathBuf>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let shared = std::env::var_os("KENNARD_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
-    let mut models = Vec::new();
-    for folder in [root.join("fixtures"), shared.join("models")] {
-        match std::fs::read_dir(&folder) {
-            Ok(entries) => models.extend(entries.filter_map(|entry| Some(entry.ok()?.path()))),
-            Err(error) => eprintln!("left out {}: {error}", folder.display()),
-        }
-    }
-    models.retain(|path| path.extension().is_some_and(|e| e == "onnx"));
-    models.sort();
-    Ok(models)
 }

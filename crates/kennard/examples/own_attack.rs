@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use kennard::attack::{Attack, Run, Subject};
+use kennard::attack::{Attack, Search, Subject};
 use kennard::audit::Audit;
 use kennard::data::{DataSet, Options, Selection};
 use kennard::engine::{Engine, EngineOptions};
@@ -26,7 +26,7 @@ impl Attack for RandomCorners {
 
     /// Written for one sample; the engine runs many side by side. The attack ends by itself at the
     /// first point that is misclassified.
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Search<'a> {
         Box::pin(async move {
             let eps = subject.threat().eps as f32;
             let mut random = subject.random(0);

@@ -55,11 +55,16 @@ pub fn predict(logits: &[f32]) -> usize {
     best
 }
 
+/// The largest logit of the other classes: −∞ where there is none.
+pub(crate) fn largest_other(logits: &[f32], label: usize) -> f32 {
+    let others = logits.iter().enumerate().filter(|(class, _)| *class != label);
+    others.map(|(_, z)| *z).fold(f32::NEG_INFINITY, f32::max)
+}
+
 /// `z_y − max_{j≠y} z_j`: positive where the sample is classified correctly, 0 where the two are equal, be it at
 /// −∞ or +∞. NaN where the logits are [no answer](is_answer).
 pub fn margin(logits: &[f32], label: usize) -> f32 {
-    let others = logits.iter().enumerate().filter(|(class, _)| *class != label);
-    let best = others.map(|(_, z)| *z).fold(f32::NEG_INFINITY, f32::max);
+    let best = largest_other(logits, label);
     match logits.get(label) {
         Some(z) if is_answer(logits) => {
             if *z == best {

@@ -1,11 +1,22 @@
+mod mismatch;
+mod packet;
+mod request;
 mod said;
+mod sample;
+mod threat;
 
 use std::path::PathBuf;
 
 use kennard_graph::GraphError;
 use kennard_runtime::RuntimeError;
 
-pub(crate) use self::said::with_causes;
+pub use self::mismatch::Mismatch;
+pub use self::packet::PacketError;
+pub use self::request::RequestError;
+pub(crate) use self::request::size;
+pub(crate) use self::said::{is_scale, positive, with_causes};
+pub use self::sample::SampleError;
+pub use self::threat::ThreatError;
 use crate::Advice;
 use crate::data::DataError;
 
@@ -91,35 +102,9 @@ pub enum Error {
         /// What they are too few for, and what to take.
         purpose: String,
     },
-    /// There are no draws to choose a class with, or none to count.
-    #[error(
-        "{choosing} draws to choose a class and {counting} to count; take at least one of each, 100 and \
-         {usual} for example"
-    )]
-    NoDraws {
-        /// How many draws choose the class.
-        choosing: u64,
-        /// How many are counted.
-        counting: u64,
-        /// How many are usually counted.
-        usual: u64,
-    },
-    /// A shard has no sample.
-    #[error(
-        "the shard {number}/{of} has none of the {samples} samples: divide them into no more than \
-         {samples} parts"
-    )]
-    EmptyShard {
-        /// Which part, from 1.
-        number: usize,
-        /// How many parts there are.
-        of: usize,
-        /// How many samples are divided.
-        samples: usize,
-    },
-    /// No directories of shards are named.
-    #[error("there is nothing to merge; name the directories of the shards")]
-    NothingToMerge,
+    /// What was asked for cannot be done.
+    #[error(transparent)]
+    Request(#[from] RequestError),
     /// The data set has no sample that was chosen.
     #[error("there is no sample to {purpose} in {data}")]
     NoSamples {
@@ -144,7 +129,7 @@ pub enum Error {
         /// Its place in the data set.
         index: usize,
         /// What is wrong with it.
-        problem: String,
+        problem: SampleError,
     },
     /// Model and data have different shapes.
     #[error("{} the model's input `{input}` takes {takes}", said::samples(.samples, .turned.as_deref()))]
@@ -183,8 +168,8 @@ pub enum Error {
     #[error("{0} an epsilon: the largest perturbation, 0.1 or 8/255 say")]
     NoEpsilon(&'static str),
     /// The threat model makes no sense.
-    #[error("{0}")]
-    Threat(String),
+    #[error(transparent)]
+    Threat(#[from] ThreatError),
     /// A setting makes no sense, for a reason of its own.
     #[error("{0}")]
     Setting(String),
@@ -198,9 +183,9 @@ pub enum Error {
         /// How many a step takes.
         batch: usize,
     },
-    /// Model and data do not belong together.
-    #[error("{0}")]
-    Mismatch(String),
+    /// A model, data or results do not belong together.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
     /// The model's weights or answers are not numbers.
     #[error("{0}")]
     NotANumber(String),
@@ -242,8 +227,24 @@ pub enum Error {
     #[error("{0} is in use by another run")]
     InUse(PathBuf),
     /// Figures could not be written as JSON.
-    #[error("the summary cannot be written: {0}")]
-    Summary(String),
+    #[error("the figures cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A table, a page or a state could not be put into its format.
+    #[error("{what} cannot be written: {source}")]
+    Format {
+        /// What: `the table`, `the page`.
+        what: &'static str,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A picture could not be drawn.
+    #[error("the picture `{title}` {why}")]
+    Picture {
+        /// Its title.
+        title: String,
+        /// Why not, as the end of a sentence.
+        why: String,
+    },
     /// A packet or a distance could not be measured.
     #[error("{what}: {why}")]
     Unmeasured {
@@ -255,9 +256,9 @@ pub enum Error {
     /// The measurement was told to stop.
     #[error("stopped")]
     Stopped,
-    /// There is no packet, for a reason of its own.
-    #[error("{0}")]
-    Packet(String),
+    /// There is no packet of what was asked for.
+    #[error(transparent)]
+    Packet(#[from] PacketError),
     /// A thread at work met a fault of the program.
     #[error("{0}")]
     Panicked(String),

@@ -43,6 +43,10 @@ pub enum Basis {
 }
 
 impl Figure {
+    /// A figure that is not known: NaN, its interval too.
+    pub(crate) const UNKNOWN: Figure =
+        Figure { value: f64::NAN, interval: [f64::NAN; 2], basis: Basis::Unknown };
+
     /// A figure with a given interval.
     pub fn new(value: f64, interval: [f64; 2]) -> Self {
         Self { value, interval, basis: Basis::Unknown }
@@ -50,7 +54,7 @@ impl Figure {
 
     /// A figure that may have no interval.
     pub(crate) fn perhaps(value: f64, interval: Option<[f64; 2]>) -> Self {
-        Self::new(value, interval.unwrap_or([f64::NAN; 2]))
+        Self::new(value, interval.unwrap_or(Self::UNKNOWN.interval))
     }
 
     /// The interval, where there is one.
@@ -198,6 +202,17 @@ impl Figure {
         self.map(|value| factor * value)
     }
 
+    /// The value with its unit, and the interval: `98.1 % [97.6, 98.5]`.
+    pub(crate) fn worded(&self, unit: &str, number: impl Fn(f64) -> String) -> String {
+        let [low, high] = self.interval.map(&number);
+        format!("{}{unit} [{low}, {high}]", number(self.value))
+    }
+
+    /// A share in per cent, with this many decimals.
+    pub(crate) fn percent(&self, unit: &str, decimals: usize) -> String {
+        self.worded(unit, |share| format!("{:.decimals$}", 100.0 * share))
+    }
+
     /// Whether the interval contains `value`.
     pub fn contains(&self, value: f64) -> bool {
         let [low, high] = self.interval;
@@ -230,7 +245,7 @@ impl Figure {
 }
 
 impl Basis {
-    /// That of a mean of two figures: the fewer degrees of freedom.
+    /// The basis of the mean of two figures: the fewer degrees of freedom.
     fn weaker(self, other: Self) -> Self {
         match (self, other) {
             (Basis::Samples { degrees: a }, Basis::Samples { degrees: b }) => {
@@ -266,7 +281,7 @@ pub(crate) fn significant(value: f64, digits: i32) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
 }
 
-/// So many things, as "1 epoch" or "2 epochs".
+/// A count with its noun: "1 epoch", "2 epochs".
 pub(crate) fn counted(count: usize, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }

@@ -134,7 +134,7 @@ pub use advice::{Advice, Mark};
 pub use answer::{is_answer, margin, predict};
 pub use arrow_array;
 pub use classifier::{Classifier, OwnLabel, Preprocessing};
-pub use error::{Error, Result};
+pub use error::{Error, Mismatch, PacketError, RequestError, Result, SampleError, ThreatError};
 pub use figure::{Basis, Figure};
 pub use kennard_data as data;
 pub use kennard_graph as graph;

@@ -8,8 +8,21 @@ mod tests;
 pub(crate) use clusters::{cluster_bootstrap, holm, student_p};
 pub(crate) use share::Share;
 
-use statrs::distribution::{Beta, Binomial, ContinuousCDF, DiscreteCDF, StudentsT};
+use statrs::distribution::{Beta, Binomial, ContinuousCDF, DiscreteCDF, Normal, StudentsT};
 use statrs::statistics::{Data, OrderStatistics, RankTieBreaker};
+
+/// What a standard normal variable exceeds in magnitude with a probability of 5 %.
+pub(crate) const NORMAL_95: f64 = 1.959_963_984_540_054;
+
+/// `Φ(z)`, the probability that a standard normal variable is below `z`.
+pub(crate) fn normal_share(z: f64) -> f64 {
+    Normal::standard().cdf(z)
+}
+
+/// `Φ⁻¹(p)`, what a standard normal variable is below with the probability `p`.
+pub(crate) fn normal_quantile(p: f64) -> f64 {
+    Normal::standard().inverse_cdf(p)
+}
 
 /// The exact 95 % interval of a binomial share (Clopper & Pearson 1934): `successes` of `trials`.
 /// `[0, 1]` where there are no trials.
@@ -45,7 +58,7 @@ pub fn spearman(pairs: &[(f64, f64)]) -> Option<(f64, [f64; 2])> {
     // A perfect correlation would have no width at all: it counts as half a step short of it, a step being
     // what the exchange of two neighbours makes.
     let most = 1.0 - 6.0 / (n * (n * n - 1.0));
-    let reach = 1.959_963_984_540_054 * ((1.0 + rho * rho / 2.0) / (n - 3.0)).sqrt();
+    let reach = NORMAL_95 * ((1.0 + rho * rho / 2.0) / (n - 3.0)).sqrt();
     let z = rho.clamp(-most, most).atanh();
     Some((rho, [(z - reach).tanh().min(rho), (z + reach).tanh().max(rho)]))
 }
@@ -116,10 +129,9 @@ pub fn paired_difference(table: [[u64; 2]; 2]) -> [f64; 2] {
 
 /// The 95 % interval of a share by its score (Wilson 1927).
 fn wilson(p: f64, n: f64) -> [f64; 2] {
-    const Z: f64 = 1.959_963_984_540_054;
-    let z2 = Z * Z;
+    let z2 = NORMAL_95 * NORMAL_95;
     let centre = p + z2 / (2.0 * n);
-    let width = Z * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+    let width = NORMAL_95 * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
     [centre - width, centre + width].map(|end| (end / (1.0 + z2 / n)).clamp(0.0, 1.0))
 }
 

@@ -49,6 +49,12 @@ impl Warning {
         known.map_or_else(|| self.message.clone(), |(begin, advice)| begin.to_string() + &advice.worded(word))
     }
 
+    /// Appends the warnings of another part of the run that are not among these.
+    pub(crate) fn join(these: &mut Vec<Warning>, others: &[Warning]) {
+        let news: Vec<_> = others.iter().filter(|warning| !these.contains(warning)).cloned().collect();
+        these.extend(news);
+    }
+
     /// `warning`, or `note`.
     pub fn kind(&self) -> &'static str {
         if self.note { "note" } else { "warning" }

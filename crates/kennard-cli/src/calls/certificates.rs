@@ -9,7 +9,7 @@ use kennard::{Graph, Result};
 use kennard_graph::ModelFile;
 
 use super::{Arguments, Model, Terms, audited, open, requirements, settings, work};
-use crate::bound::Bounds;
+use crate::bound::Bounding;
 use crate::certify::Certificates;
 use crate::noise::{Smoothing, run_in};
 use crate::setup::Asking;
@@ -66,10 +66,10 @@ pub fn smooth(
 /// # Errors
 /// When the model cannot be read, or has no bounds.
 pub fn bound(model: &Model, options: Arguments) -> Result<Graph> {
-    let bounds: Bounds = settings(options)?;
+    let bounding: Bounding = settings(options)?;
     match model {
-        Model::File(path) => bounds.of_model(&ModelFile::open(path)?),
-        Model::Memory { file, .. } => bounds.of_model(file),
-        Model::Live { .. } => Err(super::train::live()),
+        Model::File(path) => bounding.of_model(&ModelFile::open(path)?),
+        Model::Memory { file, .. } => bounding.of_model(file),
+        Model::Live { .. } => Err(super::train::live("to bound")),
     }
 }

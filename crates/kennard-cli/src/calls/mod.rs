@@ -8,6 +8,9 @@ mod tracked;
 mod train;
 mod version;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -86,7 +89,7 @@ pub fn audit(
 }
 
 /// Refuses settings of an audit that no model and no data could make valid: unknown attacks, norms and parameters of attacks,
-/// sizes and requirements that cannot be read.
+/// sizes and requirements that cannot be read, and no size at all.
 ///
 /// # Errors
 /// Names the setting.
@@ -100,7 +103,17 @@ pub fn check_audit(mut options: Arguments) -> Result<()> {
     if settings.threat.eps.is_some() && !settings.reach.is_said() {
         settings.threat.model()?;
     }
-    Ok(())
+    settings.check_size()
+}
+
+/// Refuses settings of an audit, of attacks or of certificates that do not say how large perturbations may be.
+///
+/// # Errors
+/// Names what is missing, or a setting that cannot be read.
+pub fn check_size(mut options: Arguments) -> Result<()> {
+    open::resume(&mut options);
+    options.remove("require");
+    settings::<Settings>(options)?.check_size()
 }
 
 /// What an audit has beside its settings.
@@ -201,7 +214,7 @@ pub fn option_names(command: &str) -> Option<Vec<String>> {
         "train" => (crate::recipe::Settings::keys(), &["out", "resume"]),
         "certify" => (crate::certify::Certificates::keys(), &["resume", "require"]),
         "smooth" => (crate::noise::Smoothing::keys(), &["resume"]),
-        "bound" => (crate::bound::Enclosure::keys(), &[]),
+        "bound" => (crate::bound::Bounding::keys(), &[]),
         "grad" => (crate::grad::Derivative::keys(), &[]),
         _ => return None,
     };

@@ -6,9 +6,8 @@ use std::sync::atomic::AtomicBool;
 use kennard::data::DataSet;
 use kennard::experiment::recipe::StartingNetwork;
 use kennard::graph::ModelFile;
-use kennard::run::ModelSummary;
 use kennard::train::{Epoch, Training, TrainingDirectory};
-use kennard::{Classifier, Error, Graph, Preprocessing, Result};
+use kennard::{Error, Graph, Mismatch, Result};
 
 use super::{Arguments, Model, open, settings};
 use crate::grad::Derivative;
@@ -70,19 +69,8 @@ pub fn train(
 fn starting(model: &Model, data: Option<&DataSet>) -> Result<StartingNetwork> {
     match model {
         Model::File(path) => StartingNetwork::file(path),
-        Model::Memory { name, file } => {
-            let graph = &file.graph()?;
-            let shape = match data {
-                Some(data) => data.shape().to_vec(),
-                None => {
-                    graph.single_input()?.ty.shape.0.iter().skip(1).filter_map(|dim| dim.known()).collect()
-                }
-            };
-            let classifier = Classifier::new(graph, &shape, &Preprocessing::default())?;
-            let ModelSummary { sha256, .. } = ModelSummary::of_graph(name, graph, &classifier);
-            Ok(StartingNetwork::Given { name: name.clone(), sha256, graph: graph.clone() })
-        }
-        Model::Live { .. } => Err(live()),
+        Model::Memory { name, file } => StartingNetwork::in_memory(name, file, data.map(DataSet::shape)),
+        Model::Live { .. } => Err(live("to train")),
     }
 }
 
@@ -95,10 +83,10 @@ pub fn grad(model: &Model, options: Arguments) -> Result<Graph> {
     match model {
         Model::File(path) => Ok(derivative.of_model(&ModelFile::open(path)?)?.0),
         Model::Memory { file, .. } => Ok(derivative.of_model(file)?.0),
-        Model::Live { .. } => Err(live()),
+        Model::Live { .. } => Err(live("to differentiate")),
     }
 }
 
-pub(super) fn live() -> Error {
-    Error::Mismatch("a live module is no graph; export it to ONNX first".into())
+pub(super) fn live(needs: &'static str) -> Error {
+    Mismatch::NoGraph { model: "a live module".into(), needs }.into()
 }

@@ -42,7 +42,7 @@ pub(super) fn table(summary: &Summary) {
             attack.seconds
         );
     }
-    // What one attack left stands in its own row.
+    // A single attack has its row already.
     let several = summary.attacks.len() > 1 || !summary.minimal.is_empty();
     if let Some(robust) = summary.robust.as_ref().filter(|_| several) {
         let found = accuracy(robust.robust_accuracy, robust.interval, robust.bracket, robust.pending);

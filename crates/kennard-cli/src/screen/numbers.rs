@@ -4,28 +4,33 @@ use kennard::Figure;
 use kennard::experiment::short;
 use kennard::packet::Modes;
 
-/// What the network did to a packet: the figures that there are, each with what it says.
-pub fn signal(figures: &[(&str, Option<Figure>)]) {
-    for (name, figure) in figures.iter().filter_map(|(name, figure)| Some((*name, (*figure)?))) {
-        line(name, figure, meaning(name));
+/// What the network did to a packet: of the excess of both spreads, the modes, the drift, the dispersion and the share at
+/// misclassified points the figures that there are, each with its meaning.
+pub fn signal(
+    [excess_x, excess_p]: [Option<Figure>; 2],
+    modes: Option<&Modes>,
+    [drift, dispersion, misclassified]: [Option<Figure>; 3],
+) {
+    let along_drift = modes.and_then(|modes| modes.drift.as_ref());
+    let leading = modes.and_then(|modes| modes.leading.first());
+    let figures = [
+        ("excess σ_x", excess_x, "  σ_x/s − 1"),
+        ("excess σ_p", excess_p, "  2 s σ_p − 1"),
+        ("along drift", along_drift.map(|mode| mode.product), "  the product along the drift"),
+        ("along modes", leading.map(|mode| mode.product), "  the product along the leading mode"),
+        ("drift", drift, ""),
+        ("dispersion", dispersion, ""),
+        ("P(wrong)", misclassified, "  the packet's share at misclassified points"),
+    ];
+    for (name, figure, meaning) in figures {
+        if let Some(figure) = figure {
+            line(name, figure, meaning);
+        }
     }
-}
-
-/// Why there is no interval along the drift, where its direction is not known well enough.
-pub fn unresolved(modes: Option<&Modes>) {
-    if modes.and_then(|modes| modes.drift.as_ref()).is_some_and(|drift| !drift.resolved) {
-        say!("  the direction of the drift is not resolved: no interval along it; more points may do");
-    }
-}
-
-fn meaning(name: &str) -> &'static str {
-    match name {
-        "excess σ_x" => "  σ_x/s − 1",
-        "excess σ_p" => "  2 s σ_p − 1",
-        "along drift" => "  the product along the drift",
-        "along modes" => "  the product along the leading mode",
-        "P(wrong)" => "  the packet's share at misclassified points",
-        _ => "",
+    if along_drift.is_some_and(|drift| !drift.resolved) {
+        say!(
+            "  the direction of the drift is not resolved: no interval along it; more points may resolve it"
+        );
     }
 }
 

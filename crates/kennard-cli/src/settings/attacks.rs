@@ -47,8 +47,8 @@ part! {
         /// Spend each attack's whole budget and keep the worst margin: true or false [default: stop at success]
         #[arg(long, num_args = 0..=1, default_missing_value = "true")]
         full: bool,
-        /// What attacks that climb a loss search in: f32; bf16, on OpenVINO; or auto, bf16 where runtime and processor have it and the
-        /// attacks are not AutoAttack's. Verdicts, margins and distances are those of the model in single precision all the same [default: f32]
+        /// The precision in which gradient attacks, all but fab, search: f32; bf16, on OpenVINO; or auto, bf16 where runtime and
+        /// processor have it and the attacks are not AutoAttack's. Verdicts, margins and distances are those of the model in single precision all the same [default: f32]
         #[arg(long, value_name = "PRECISION")]
         search_precision: String,
     }

@@ -10,7 +10,7 @@ use serde::de::Deserializer;
 
 /// Features: `age,sex`; in a file also `["age", 3]`; `all` where all can be meant.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Features(Vec<String>);
+pub struct FeatureNames(Vec<String>);
 
 const ALL: &str = "all";
 
@@ -22,7 +22,7 @@ pub struct Groups(Vec<Group>);
 #[derive(Clone, Debug, PartialEq)]
 enum Group {
     Begin(String),
-    Of(Features),
+    Of(FeatureNames),
 }
 
 /// A feature in a file.
@@ -40,7 +40,7 @@ enum Listed<T> {
     List(Vec<T>),
 }
 
-impl Features {
+impl FeatureNames {
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
@@ -50,24 +50,24 @@ impl Features {
         self.0 == [ALL] && !names.iter().any(|name| name == ALL)
     }
 
-    fn split(text: &str, by: char) -> Features {
-        Features(text.split(by).map(|name| name.trim().to_owned()).collect())
+    fn split(text: &str, by: char) -> FeatureNames {
+        FeatureNames(text.split(by).map(|name| name.trim().to_owned()).collect())
     }
 }
 
-impl FromStr for Features {
+impl FromStr for FeatureNames {
     type Err = Infallible;
 
-    fn from_str(text: &str) -> Result<Features, Infallible> {
-        Ok(Features::split(text, ','))
+    fn from_str(text: &str) -> Result<FeatureNames, Infallible> {
+        Ok(FeatureNames::split(text, ','))
     }
 }
 
-impl<'de> Deserialize<'de> for Features {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Features, D::Error> {
+impl<'de> Deserialize<'de> for FeatureNames {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<FeatureNames, D::Error> {
         Ok(match Listed::deserialize(deserializer)? {
-            Listed::Text(text) => Features::split(&text, ','),
-            Listed::List(features) => Features(features.into_iter().map(Feature::text).collect()),
+            Listed::Text(text) => FeatureNames::split(&text, ','),
+            Listed::List(features) => FeatureNames(features.into_iter().map(Feature::text).collect()),
         })
     }
 }
@@ -84,7 +84,7 @@ impl Feature {
 impl Group {
     fn of(text: &str) -> Group {
         match text.contains('+') {
-            true => Group::Of(Features::split(text, '+')),
+            true => Group::Of(FeatureNames::split(text, '+')),
             false => Group::Begin(text.trim().to_owned()),
         }
     }
@@ -106,7 +106,7 @@ impl<'de> Deserialize<'de> for Groups {
                 let group = |group| match group {
                     Listed::Text(text) => Group::of(&text),
                     Listed::List(features) => {
-                        Group::Of(Features(features.into_iter().map(Feature::text).collect()))
+                        Group::Of(FeatureNames(features.into_iter().map(Feature::text).collect()))
                     }
                 };
                 Groups(groups.into_iter().map(group).collect())

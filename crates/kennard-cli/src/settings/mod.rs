@@ -22,7 +22,7 @@ pub use part::{Part, Source, in_words};
 pub use parts::{Data, Ends, Model, Run, Sharding, Taken, Threat, Work};
 pub use reach::Reach;
 pub use size::Size;
-pub use values::{Bounds, Extents, Held, Named, Number, Temperature, Tempered};
+pub use values::{Bounds, Extents, Held, Named, Number, Temperature, Tempered, by_name};
 
 /// Settings that are needed, and what they are.
 const DATA: [&str; 2] = ["--data", "the data set, for example mnist:DIR"];
@@ -96,13 +96,24 @@ impl Settings {
     pub fn complete(self, out_too: bool) -> Result<Settings, Error> {
         let missing = [
             (self.data.data.is_none(), DATA),
-            (self.threat.eps.is_none() && self.attacks.minimal.is_none() && !self.reach.is_said(), EPS),
+            (!self.has_size(), EPS),
             (self.output.out.is_none() && out_too, OUT),
         ];
         let said =
             missing.into_iter().filter(|(lacks, _)| *lacks).map(|(_, what)| self::missing(what).to_string());
         let said: Vec<String> = said.collect();
         if said.is_empty() { Ok(self) } else { Err(Usage(said.join("\n")).into()) }
+    }
+
+    /// Whether they say how large perturbations may be: epsilon, a reach of each sample or feature, or that the smallest are
+    /// sought.
+    fn has_size(&self) -> bool {
+        self.threat.eps.is_some() || self.attacks.minimal.is_some() || self.reach.is_said()
+    }
+
+    /// Refuses settings that do not say how large perturbations may be.
+    pub fn check_size(&self) -> kennard::Result<()> {
+        if self.has_size() { Ok(()) } else { Err(missing(EPS)) }
     }
 
     /// Which samples are examined.
@@ -115,9 +126,7 @@ impl Settings {
         if let Some(boxes) = self.reach.boxes(&self.threat, data)? {
             return Ok((boxes.threat(data)?, Some(boxes)));
         }
-        if self.threat.eps.is_none() && self.attacks.minimal.is_none() {
-            return Err(missing(EPS));
-        }
+        self.check_size()?;
         Ok((self.threat.model()?, None))
     }
 

@@ -63,6 +63,9 @@ impl Data {
                 spec.kind
             )));
         }
+        if self.centre_crop == Some(0) {
+            return Err(Error::Setting("the centre crop must be at least 1 pixel wide".into()));
+        }
         Ok(Options {
             split,
             classes: self.classes.clone(),

@@ -8,7 +8,7 @@ use kennard::{Boxes, Error, Lattice, Result};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
-use super::features::{self, Features, Groups};
+use super::features::{self, FeatureNames, Groups};
 use super::{Number, Threat, missing};
 
 part! {
@@ -24,11 +24,11 @@ part! {
         eps_per_feature: PerFeature,
         /// Features that may not change: names of columns, or places from 0
         #[arg(long, value_name = "NAMES")]
-        frozen: Features,
+        frozen: FeatureNames,
         /// Features that hold whole numbers, also in adversarial points; all: every one, in data of 0..1 at multiples of 1/255,
         /// for models of integers at their levels
         #[arg(long, value_name = "NAMES")]
-        integer: Features,
+        integer: FeatureNames,
         /// Groups of features of which one is 1 and the others are 0, also in adversarial points: color for all columns
         /// color_…, or their names as red+green+blue
         #[arg(long, value_name = "GROUPS")]
@@ -80,7 +80,7 @@ impl Reach {
                 return Err(missing(["--eps", "how far the features that are not frozen may move"]));
             }
         };
-        for place in self.frozen.iter().flat_map(Features::iter) {
+        for place in self.frozen.iter().flat_map(FeatureNames::iter) {
             radii[features::place("--frozen", place, data.feature_names(), d)?] = 0.0;
         }
         Boxes::around(radii, threat.bounds()).map(Some)
@@ -93,7 +93,7 @@ impl Reach {
         }
         let (d, names) = (data.shape().iter().product(), data.feature_names());
         let all = self.integer.as_ref().is_some_and(|features| features.is_all(names));
-        let integer = self.integer.iter().filter(|_| !all).flat_map(Features::iter);
+        let integer = self.integer.iter().filter(|_| !all).flat_map(FeatureNames::iter);
         let integer =
             integer.map(|name| features::place("--integer", name, names, d)).collect::<Result<_>>()?;
         let one_hot = self.one_hot.as_ref().map_or(Ok(Vec::new()), |groups| groups.places(names, d))?;

@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use kennard::attack::Parameters;
+use kennard::data::nearest;
 use kennard::{Error, Result, parse_number};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
@@ -215,6 +216,19 @@ impl<'de> Deserialize<'de> for Named {
             },
         }
     }
+}
+
+/// The value of this name, of those that are known.
+///
+/// # Errors
+/// When there is none.
+pub fn by_name<T: Copy>(what: &'static str, name: &str, known: &[(&str, T)]) -> Result<T> {
+    let found = known.iter().find(|(known, _)| *known == name);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+        let nearest = nearest(name, names.iter().copied()).map(String::from);
+        Error::Unknown { what, name: name.into(), nearest, known: names.join(", ") }
+    })
 }
 
 /// Reads a value from its text.

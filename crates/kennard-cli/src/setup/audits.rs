@@ -21,7 +21,7 @@ pub fn whole_audit<'a>(
     whole_audit_at(model, settings, data, engine, |model| tempered(model, settings, data, engine))
 }
 
-/// The temperature that packets are told at too, where the settings name one.
+/// The second temperature at which packets are measured, if the settings name one.
 pub fn tempered(
     model: &ModelSummary,
     settings: &Settings,
@@ -35,7 +35,7 @@ pub fn tempered(
     Ok(Some(tempered))
 }
 
-/// The same audit, packets being told at what `temper` returns too.
+/// As [`whole_audit`], with packets measured at the temperature that `temper` returns too.
 pub fn whole_audit_at<'a>(
     model: ModelSummary,
     settings: &Settings,
@@ -81,7 +81,7 @@ pub fn whole_audit_at<'a>(
     Ok(audit)
 }
 
-/// Says how many samples have no packets, where some have none: a temperature may be a number, which was fitted to nothing.
+/// Prints how many samples have no packets because a temperature was fitted to them; nothing if there are none.
 pub fn say_left_out(without: &[usize]) {
     if !without.is_empty() {
         let count = grouped(without.len() as u64);

@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use tar::{EntryType, Header, PaxExtensions};
+use tar::{EntryType, Header};
 
 use crate::error::{DataError, Place};
 use crate::input;
+use crate::listing::ARCHIVE_REST;
+use crate::tally::Tally;
 
 const BLOCK: u64 = 512;
 
@@ -34,20 +36,6 @@ pub struct Member {
     pub length: u64,
 }
 
-/// Members that are passed over: how many, and the first.
-#[derive(Debug, Default)]
-pub struct LeftOut {
-    pub count: usize,
-    pub example: Option<String>,
-}
-
-impl LeftOut {
-    pub fn add(&mut self, name: &str) {
-        self.count += 1;
-        self.example.get_or_insert_with(|| name.to_owned());
-    }
-}
-
 /// The members of an archive in their order.
 pub struct Members {
     path: PathBuf,
@@ -58,7 +46,7 @@ pub struct Members {
     at: u64,
     next: u64,
     /// What is part of no sample.
-    pub left_out: LeftOut,
+    pub left_out: Tally,
 }
 
 impl Members {
@@ -71,7 +59,7 @@ impl Members {
             length,
             at: 0,
             next: 0,
-            left_out: LeftOut::default(),
+            left_out: Tally::default(),
         };
         let start = members.bytes(0, length.min(6))?;
         if let Some((_, how)) = PACKED.iter().find(|(magic, _)| start.starts_with(magic)) {
@@ -116,18 +104,22 @@ impl Members {
             if kind.is_dir() {
                 continue;
             }
+            let (directory, own) = name.rsplit_once('/').unwrap_or(("", &name));
+            if directory.split('/').any(|part| part.as_bytes() == ARCHIVE_REST) {
+                self.left_out.add(self.path.join(&name).display());
+                continue;
+            }
             if !(kind.is_file() || kind.is_contiguous()) {
                 let problem = format!("the member is {}, and no file", described(kind));
                 let cure = "write the file itself into the archive (`tar --dereference` does)";
                 return Err(DataError::unsupported(&self.called(&name), Place::Whole, problem, cure));
             }
-            let (directory, own) = name.rsplit_once('/').unwrap_or(("", &name));
             match own.split_once('.') {
                 Some((stem, ending)) if !stem.is_empty() => {
                     let (key, ending) = (format!("{directory}/{stem}"), ending.to_lowercase());
                     return Ok(Some(Member { key, ending, name, offset, length }));
                 }
-                _ => self.left_out.add(&name),
+                _ => self.left_out.add(self.path.join(&name).display()),
             }
         }
     }
@@ -228,14 +220,13 @@ impl Members {
 
     /// The name that extended headers (pax) give to the member behind them.
     fn extended_name(&self, text: &[u8], start: u64) -> Result<Option<Vec<u8>>, DataError> {
-        if !text.ends_with(b"\n") || text.windows(2).any(|pair| pair == b"\n\n") {
-            return Err(self.damaged(start, "an extended header is damaged"));
-        }
-        let mut name = None;
-        for record in PaxExtensions::new(text) {
-            let record = record.map_err(|error| self.damaged(start, &error.to_string()))?;
-            match record.key_bytes() {
-                b"path" => name = Some(record.value_bytes().to_vec()),
+        let (mut name, mut rest) = (None, text);
+        while !rest.is_empty() {
+            let damaged = || self.damaged(start, "an extended header is damaged");
+            let (key, value, after) = record(rest).ok_or_else(damaged)?;
+            rest = after;
+            match key {
+                b"path" => name = Some(value.to_vec()),
                 b"size" => {
                     let problem = "a member has its size in an extended header, as those beyond 8 GB do";
                     return Err(self.damaged(start, problem));
@@ -266,6 +257,18 @@ impl Members {
         }
         Ok(plain.to_owned())
     }
+}
+
+/// The key and the value of the first record of an extended header, and what follows it. A record is its length in decimal digits, a
+/// blank, `key=value` and a newline; the length counts all of that, so that a value may have newlines too (POSIX, `pax`).
+fn record(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let blank = text.iter().position(|&byte| byte == b' ')?;
+    let digits = text[..blank].iter().all(u8::is_ascii_digit).then_some(&text[..blank])?;
+    let length = std::str::from_utf8(digits).ok()?.parse::<usize>().ok()?;
+    let (record, rest) = text.split_at_checked(length)?;
+    let pair = record.get(blank + 1..)?.strip_suffix(b"\n")?;
+    let equals = pair.iter().position(|&byte| byte == b'=')?;
+    Some((&pair[..equals], &pair[equals + 1..], rest))
 }
 
 /// Whether bytes follow the header of such a member.

@@ -12,11 +12,11 @@ use self::samples::{ArchiveSamples, FoundSample};
 use crate::classes::{ClassList, Words};
 use crate::error::{DataError, Place};
 use crate::fingerprint::{self, FileDigest};
-use crate::images::Form;
 use crate::opened::Opened;
 use crate::options::Options;
 use crate::shards::{self, Shards};
-use crate::source::{Row, Rows, Source};
+use crate::source::{Row, Rows, Source, rows_of_files};
+use crate::tally::Tally;
 
 struct Archives {
     files: Arc<[PathBuf]>,
@@ -34,60 +34,37 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
         count(&others, &mut more, &mut Vec::new())?;
         notes.extend(words.join(more));
     }
-    let classes = words.classes(list)?;
-    notes.extend(classes.notes);
-    let source = Archives { files: files.into(), classes: Arc::new(classes.index) };
-    let mut rows = source.rows()?;
-    let Some(first) = rows.next() else {
-        return Err(DataError::empty(
-            path,
-            "take archives that have images and labels, such as 0001.jpg and 0001.cls",
-        ));
-    };
-    let form = Form::new(first?.input, rows, options)?;
-    Ok(Opened {
-        len,
-        shape: form.shape(),
-        classes: classes.count,
-        class_names: classes.names,
-        order: words.order(list),
-        features: Vec::new(),
-        eight_bit: true,
-        notes,
-        form: Some(form),
-        source: Box::new(source),
-    })
+    let mut classes = words.classes(list)?;
+    let source = Archives { files: files.into(), classes: Arc::new(std::mem::take(&mut classes.index)) };
+    let empty =
+        DataError::empty(path, "take archives that have images and labels, such as 0001.jpg and 0001.cls");
+    Opened::images(Box::new(source), len, classes, words.order(list), notes, options, empty)
 }
 
 /// How many samples there are; the words of their labels are added to `words`.
 fn count(files: &[PathBuf], words: &mut Words, notes: &mut Vec<String>) -> Result<usize, DataError> {
-    let (mut len, mut left_out, mut example) = (0, 0, None);
+    let (mut len, mut left_out) = (0, Tally::default());
     for path in files {
         let mut samples = ArchiveSamples::open(path)?;
         while let Some(FoundSample { word, label, .. }) = samples.next()? {
             words.add(&word, &label, Place::Whole)?;
             len += 1;
         }
-        for part in samples.left_out() {
-            left_out += part.count;
-            example = example.or_else(|| part.example.as_ref().map(|name| path.join(name)));
-        }
+        samples.left_out().into_iter().for_each(|part| left_out.join(part));
     }
-    if let Some(example) = example {
-        notes.push(format!(
-            "{left_out} members that are no image and no label are left out, such as {}",
-            example.display()
-        ));
-    }
+    notes.extend(left_out.said(
+        "member that is no image and no label is left out",
+        "members that are no image and no label are left out",
+    ));
     Ok(len)
 }
 
 impl Source for Archives {
     fn rows(&self) -> Result<Rows, DataError> {
         let (files, classes) = (Arc::clone(&self.files), Arc::clone(&self.classes));
-        Ok(Box::new((0..files.len()).flat_map(move |place| -> Rows {
-            let classes = Arc::clone(&classes);
-            let row = move |FoundSample { image, word, label }: FoundSample| {
+        Ok(rows_of_files(files.len(), move |place| {
+            let (mut samples, classes) = (ArchiveSamples::open(&files[place])?, Arc::clone(&classes));
+            let row = move |FoundSample { image, word, label }: FoundSample| -> Result<Row, DataError> {
                 let class = classes.get(word.trim()).copied().ok_or_else(|| {
                     let problem = "the label was not there when the archive was opened";
                     DataError::malformed(
@@ -99,13 +76,8 @@ impl Source for Archives {
                 })?;
                 Ok(Row { input: image, label: class })
             };
-            match ArchiveSamples::open(&files[place]) {
-                Ok(mut samples) => Box::new(
-                    std::iter::from_fn(move || samples.next().transpose()).map(move |found| row(found?)),
-                ),
-                Err(error) => Box::new(std::iter::once(Err(error))),
-            }
-        })))
+            Ok(std::iter::from_fn(move || samples.next().transpose()).map(move |found| row(found?)))
+        }))
     }
 
     fn fingerprint(&self) -> Result<Vec<FileDigest>, DataError> {

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::members::{LeftOut, Member, Members};
+use super::members::{Member, Members};
 use crate::error::{DataError, Place};
 use crate::source::Raw;
+use crate::tally::Tally;
 
 const IMAGES: [&str; 5] = ["png", "jpg", "jpeg", "bmp", "webp"];
 
@@ -36,7 +37,7 @@ pub struct ArchiveSamples {
     archive: PathBuf,
     /// The first member of the next sample.
     ahead: Option<Member>,
-    left_out: LeftOut,
+    left_out: Tally,
 }
 
 /// The members of one sample.
@@ -50,11 +51,11 @@ struct Group {
 impl ArchiveSamples {
     pub fn open(path: &Path) -> Result<ArchiveSamples, DataError> {
         let members = Members::open(path)?;
-        Ok(ArchiveSamples { members, archive: path.to_owned(), ahead: None, left_out: LeftOut::default() })
+        Ok(ArchiveSamples { members, archive: path.to_owned(), ahead: None, left_out: Tally::default() })
     }
 
     /// The members that are of no use, so far.
-    pub fn left_out(&self) -> [&LeftOut; 2] {
+    pub fn left_out(&self) -> [&Tally; 2] {
         [&self.left_out, &self.members.left_out]
     }
 
@@ -86,7 +87,7 @@ impl ArchiveSamples {
             "json" => &mut group.json,
             ending if IMAGES.contains(&ending) => &mut group.image,
             _ => {
-                self.left_out.add(&member.name);
+                self.left_out.add(self.archive.join(&member.name).display());
                 return Ok(());
             }
         };
@@ -131,7 +132,7 @@ impl ArchiveSamples {
                 Err(DataError::malformed(&self.members.called(&label), Place::Whole, problem, TOGETHER))
             }
             (None, None) => {
-                json.iter().for_each(|json| self.left_out.add(&json.name));
+                json.iter().for_each(|json| self.left_out.add(self.archive.join(&json.name).display()));
                 Ok(None)
             }
         }
@@ -173,7 +174,9 @@ impl ArchiveSamples {
             return Err(DataError::too_large(&file, Place::Whole, what, limit, "write the class alone"));
         }
         let bytes = self.members.bytes(member.offset, member.length)?;
-        String::from_utf8(bytes).map_err(|error| {
+        // What some programs mark UTF-8 with.
+        let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
+        std::str::from_utf8(text).map(String::from).map_err(|error| {
             DataError::malformed(
                 &file,
                 Place::Whole,

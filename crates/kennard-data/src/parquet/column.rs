@@ -206,6 +206,39 @@ fn read<T: DataType>(
     Ok(values)
 }
 
+/// Refuses a file whose images are null in all rows and have paths beside them: they were not written into it.
+pub fn check_embedded(path: &Path, images: &Named) -> Result<(), DataError> {
+    let file = open_file(path)?;
+    let beside = images.name.strip_suffix("bytes").map(|parent| format!("{parent}path"));
+    let columns = file.metadata().file_metadata().schema_descr().columns();
+    if !columns.iter().any(|column| Some(column.path().string()) == beside) {
+        return Ok(());
+    }
+    let mut rows = 0;
+    for group in 0..file.num_row_groups() {
+        let ColumnReader::ByteArrayColumnReader(mut column) = reader(&file, group, images.index, path)?
+        else {
+            return Ok(());
+        };
+        loop {
+            let (mut values, mut levels) = (Vec::new(), Vec::new());
+            let (records, present, _) = guarded(path, Place::Whole, || {
+                column.read_records(16, Some(&mut levels), None, &mut values)
+            })?;
+            match (records, present) {
+                (0, _) => break,
+                (_, 0) => rows += records,
+                _ => return Ok(()),
+            }
+        }
+    }
+    if rows == 0 {
+        return Ok(());
+    }
+    let problem = format!("the column `{}` is null in all rows: the file holds paths only", images.name);
+    Err(DataError::unsupported(path, Place::Whole, problem, "write it with the images embedded"))
+}
+
 /// Opens a table.
 pub fn open_file(path: &Path) -> Result<SerializedFileReader<File>, DataError> {
     let (file, _) = input::open_file(path)?;

@@ -1,17 +1,22 @@
 //! What the columns of a file are.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use parquet::file::metadata::ParquetMetaData;
 
 use super::arrow::durations;
 use super::column::{DECIMALS, Named, is_words, unread};
-use crate::classes::listed;
 use crate::columns;
 use crate::error::{DataError, Place};
+use crate::shown::quoted;
 
 /// What columns of images are called.
 const IMAGES: [&str; 4] = ["image.bytes", "image", "img.bytes", "img"];
+
+/// Other names that they may have, whatever their capitals: nothing says that they are images.
+const MAYBE_IMAGES: [&str; 11] =
+    ["image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "jpg", "jpeg", "png"];
 
 /// Where pandas keeps its index (<https://pandas.pydata.org/docs/development/developer.html>).
 const INDEX: &str = "__index_level_";
@@ -34,6 +39,19 @@ pub enum Inputs {
     Images(Named),
     /// In columns of numbers.
     Numbers(Vec<Named>),
+}
+
+impl Inputs {
+    /// Whether they are images, and the names of their columns, sorted.
+    fn names(&self) -> (bool, Vec<&str>) {
+        let (is_images, columns) = match self {
+            Inputs::Images(images) => (true, std::slice::from_ref(images)),
+            Inputs::Numbers(columns) => (false, columns.as_slice()),
+        };
+        let mut names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        names.sort_unstable();
+        (is_images, names)
+    }
 }
 
 impl Layout {
@@ -59,6 +77,15 @@ impl Layout {
         let inputs = match images {
             Some(image) => Inputs::Images(readable(image, false)?),
             None => {
+                let misnamed = (0..paths.len())
+                    .find(|&i| i != label.index && is_words(&columns[i]) && may_be_images(&paths[i]));
+                if let Some(index) = misnamed {
+                    let problem = format!(
+                        "the column `{}` holds text or bytes, and columns of images are called image or img",
+                        paths[index]
+                    );
+                    return Err(DataError::unsupported(path, Place::Whole, problem, "rename it to image"));
+                }
                 let kept: Vec<usize> = (0..paths.len()).filter(|i| !paths[*i].starts_with(INDEX)).collect();
                 let names: Vec<&String> = kept.iter().map(|i| &paths[*i]).collect();
                 columns::check(&names, path, Place::Whole)?;
@@ -76,24 +103,45 @@ impl Layout {
             return None;
         }
         let (file, column) = (file.display(), &self.label.name);
-        if self.label != first.label || self.inputs != first.inputs {
+        if self.label.name != first.label.name || self.inputs.names() != first.inputs.names() {
             return Some(format!("its columns are others than those of {file}"));
         }
         let held = |layout: &Layout| if layout.words { "text" } else { "numbers" };
         let classes = |layout: &Layout| match layout.names.as_slice() {
             [] => "without names".to_owned(),
-            names => listed(names),
+            names => quoted(names),
         };
-        Some(match self.words == first.words {
-            false => {
-                format!("its column `{column}` holds {}, that of {file} {}", held(self), held(first))
-            }
-            true => format!(
+        if self.words != first.words {
+            return Some(format!(
+                "its column `{column}` holds {}, that of {file} {}",
+                held(self),
+                held(first)
+            ));
+        }
+        let others = || {
+            format!(
                 "the classes of its column `{column}` ({}) are others than those of {file} ({})",
                 classes(self),
                 classes(first)
-            ),
-        })
+            )
+        };
+        (self.names != first.names).then(others)
+    }
+
+    /// The same columns in another file, where they may have another order; nothing where one is not there.
+    pub fn placed(&self, metadata: &ParquetMetaData) -> Option<Layout> {
+        let columns = metadata.file_metadata().schema_descr().columns();
+        // Of columns with one name the first counts.
+        let places: HashMap<String, usize> =
+            columns.iter().enumerate().rev().map(|(index, column)| (column.path().string(), index)).collect();
+        let named = |column: &Named| {
+            places.get(&column.name).map(|&index| Named { name: column.name.clone(), index })
+        };
+        let inputs = match &self.inputs {
+            Inputs::Images(images) => Inputs::Images(named(images)?),
+            Inputs::Numbers(all) => Inputs::Numbers(all.iter().map(named).collect::<Option<_>>()?),
+        };
+        Some(Layout { inputs, label: named(&self.label)?, words: self.words, names: self.names.clone() })
     }
 
     /// The names of the columns of numbers.
@@ -103,6 +151,13 @@ impl Layout {
             Inputs::Numbers(columns) => columns.iter().map(|column| column.name.clone()).collect(),
         }
     }
+}
+
+/// Whether a column may hold images, as its name says, or that of the struct that it is part of.
+fn may_be_images(path: &str) -> bool {
+    let name = path.split('.').next().unwrap_or(path);
+    let known = ["image", "img"].contains(&name);
+    !known && MAYBE_IMAGES.iter().any(|maybe| name.eq_ignore_ascii_case(maybe))
 }
 
 /// The names in the `ClassLabel` feature of a column, from the metadata entry `huggingface`.

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
-use self::column::{Column, open_file};
-use self::layout::Layout;
+use self::column::{Column, check_embedded, open_file};
+use self::layout::{Inputs, Layout};
 use self::rows::FileRows;
 use crate::classes::{ClassList, Label, Numbers, Words, table};
 use crate::columns;
@@ -25,12 +25,12 @@ use crate::input::{self, MAX_CLASSES};
 use crate::opened::Opened;
 use crate::options::Options;
 use crate::shards::{self, Shards};
-use crate::source::{Raw, Rows, Source};
+use crate::source::{Raw, Rows, Source, rows_of_files};
 
 /// Labels read together.
 const LABEL_BATCH: usize = 4096;
 
-/// Files with equal columns.
+/// Files with columns of the same names.
 struct ParquetTable {
     files: Arc<[PathBuf]>,
     layout: Arc<Layout>,
@@ -115,30 +115,12 @@ impl FoundLabels {
 
 pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> Result<Opened, DataError> {
     let Shards { files, others, mut notes } = shards::find(path, options.split, "parquet")?;
-    let mut found = FoundLabels::default();
-    let mut common: Option<Layout> = None;
-    for path in &files {
-        let file = open_file(path)?;
-        let own = Layout::of(file.metadata(), options.label_column.as_deref(), path)?;
-        let layout = common.get_or_insert_with(|| own.clone());
-        if let Some(problem) = own.apart(layout, &files[0]) {
-            return Err(DataError::malformed(
-                path,
-                Place::Whole,
-                problem,
-                "write all files of a split alike",
-            ));
-        }
-        let numbers = match (own.names.len(), list) {
-            (0, None) => Numbers::Below(MAX_CLASSES),
-            (0, Some(list)) => list.numbers(),
-            (known, _) => Numbers::Below(known),
-        };
-        found.add(&file, layout, &numbers, list, path)?;
+    let (layout, mut found) = read_labels(&files, options, list)?;
+    let empty = || DataError::empty(path, "take a file with rows");
+    let layout = layout.filter(|_| found.len > 0).ok_or_else(empty)?;
+    if let Inputs::Images(images) = &layout.inputs {
+        check_embedded(&files[0], images)?;
     }
-    let Some(layout) = common.filter(|_| found.len > 0) else {
-        return Err(DataError::empty(path, "take a file with rows"));
-    };
     if list.is_none() && found.words.named() {
         // The other split may have classes of which this one has no sample; they count, so that both agree.
         notes.extend(match words_of(&others, options) {
@@ -152,33 +134,10 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
         notes.push(columns::note(&features, &layout.label.name));
         notes.extend(columns::like_labels(&features));
     }
-    let own_names = layout.names.clone();
-    let (meaning, classes, class_names) = match (found.worded, list) {
-        (true, _) => {
-            let words = found.words.classes(list)?;
-            notes.extend(words.notes);
-            (Meaning::Words(words.index), words.count, words.names)
-        }
-        (false, Some(list)) if !own_names.is_empty() => {
-            let classes = own_names.iter().map(|name| list.find(name)).collect();
-            let meaning = Meaning::Renamed { names: own_names, classes, list: list.clone() };
-            (meaning, list.names().len(), list.names().to_vec())
-        }
-        (false, Some(list)) => (Meaning::Numbers(list.numbers()), list.names().len(), list.names().to_vec()),
-        (false, None) => {
-            let classes = if own_names.is_empty() { found.highest + 1 } else { own_names.len() };
-            (Meaning::Numbers(Numbers::Below(classes)), classes, own_names)
-        }
-    };
-    if !found.worded && !class_names.is_empty() {
-        notes.push(list.map_or_else(|| table(&class_names), ClassList::note));
-    }
+    let (meaning, classes, class_names) = classes(&found, layout.names.clone(), list, &mut notes)?;
     let source = ParquetTable { files: files.into(), layout: Arc::new(layout), meaning: Arc::new(meaning) };
     let mut rows = source.rows()?;
-    let Some(first) = rows.next() else {
-        return Err(DataError::empty(path, "take a file with rows"));
-    };
-    let (form, shape) = match first?.input {
+    let (form, shape) = match rows.next().ok_or_else(empty)??.input {
         Raw::Floats(values) => (None, vec![values.len()]),
         image => {
             let form = Form::new(image, rows, options)?;
@@ -200,6 +159,66 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
     })
 }
 
+/// The columns of the files of a split, which have the same, and what their labels say.
+fn read_labels(
+    files: &[PathBuf],
+    options: &Options,
+    list: Option<&ClassList>,
+) -> Result<(Option<Layout>, FoundLabels), DataError> {
+    let mut found = FoundLabels::default();
+    let mut common: Option<Layout> = None;
+    for path in files {
+        let file = open_file(path)?;
+        let own = Layout::of(file.metadata(), options.label_column.as_deref(), path)?;
+        let layout = common.get_or_insert_with(|| own.clone());
+        if let Some(problem) = own.apart(layout, &files[0]) {
+            return Err(DataError::malformed(
+                path,
+                Place::Whole,
+                problem,
+                "write all files of a split alike",
+            ));
+        }
+        let numbers = match (own.names.len(), list) {
+            (0, None) => Numbers::Below(MAX_CLASSES),
+            (0, Some(list)) => list.numbers(),
+            (known, _) => Numbers::Below(known),
+        };
+        found.add(&file, &own, &numbers, list, path)?;
+    }
+    Ok((common, found))
+}
+
+/// What labels mean, the number of the classes and their names. The files name the classes `own_names`.
+fn classes(
+    found: &FoundLabels,
+    own_names: Vec<String>,
+    list: Option<&ClassList>,
+    notes: &mut Vec<String>,
+) -> Result<(Meaning, usize, Vec<String>), DataError> {
+    let (meaning, classes, class_names) = match (found.worded, list) {
+        (true, _) => {
+            let words = found.words.classes(list)?;
+            notes.extend(words.notes);
+            (Meaning::Words(words.index), words.count, words.names)
+        }
+        (false, Some(list)) if !own_names.is_empty() => {
+            let classes = own_names.iter().map(|name| list.find(name)).collect();
+            let meaning = Meaning::Renamed { names: own_names, classes, list: list.clone() };
+            (meaning, list.names().len(), list.names().to_vec())
+        }
+        (false, Some(list)) => (Meaning::Numbers(list.numbers()), list.names().len(), list.names().to_vec()),
+        (false, None) => {
+            let classes = if own_names.is_empty() { found.highest + 1 } else { own_names.len() };
+            (Meaning::Numbers(Numbers::Below(classes)), classes, own_names)
+        }
+    };
+    if !found.worded && !class_names.is_empty() {
+        notes.push(list.map_or_else(|| table(&class_names), ClassList::note));
+    }
+    Ok((meaning, classes, class_names))
+}
+
 /// The words that the labels of some files are, if they are text.
 fn words_of(files: &[PathBuf], options: &Options) -> Result<Words, DataError> {
     let mut found = FoundLabels::default();
@@ -217,12 +236,10 @@ impl Source for ParquetTable {
     fn rows(&self) -> Result<Rows, DataError> {
         let (files, layout, meaning) =
             (Arc::clone(&self.files), Arc::clone(&self.layout), Arc::clone(&self.meaning));
-        Ok(Box::new((0..files.len()).flat_map(move |place| -> Rows {
-            match FileRows::open(&files[place], &layout, &meaning) {
-                Ok(mut rows) => Box::new(std::iter::from_fn(move || rows.next().transpose())),
-                Err(error) => Box::new(std::iter::once(Err(error))),
-            }
-        })))
+        Ok(rows_of_files(files.len(), move |place| {
+            let mut rows = FileRows::open(&files[place], &layout, &meaning)?;
+            Ok(std::iter::from_fn(move || rows.next().transpose()))
+        }))
     }
 
     fn fingerprint(&self) -> Result<Vec<FileDigest>, DataError> {

@@ -22,7 +22,7 @@ const NUMBERS: usize = 256;
 pub struct FileRows {
     file: SerializedFileReader<File>,
     path: PathBuf,
-    layout: Arc<Layout>,
+    layout: Layout,
     meaning: Arc<Meaning>,
     groups: std::ops::Range<usize>,
     /// The columns of the row group being read.
@@ -39,10 +39,14 @@ enum Reader {
 }
 
 impl FileRows {
-    pub fn open(path: &Path, layout: &Arc<Layout>, meaning: &Arc<Meaning>) -> Result<FileRows, DataError> {
+    pub fn open(path: &Path, layout: &Layout, meaning: &Arc<Meaning>) -> Result<FileRows, DataError> {
         let file = open_file(path)?;
         let groups = 0..file.num_row_groups();
-        let (layout, meaning) = (Arc::clone(layout), Arc::clone(meaning));
+        let layout = layout.placed(file.metadata()).ok_or_else(|| {
+            let problem = "its columns are not those that it had when it was opened";
+            DataError::malformed(path, Place::Whole, problem, "do not change the files during a run")
+        })?;
+        let meaning = Arc::clone(meaning);
         let ready = Vec::new().into_iter();
         Ok(FileRows { file, path: path.to_owned(), layout, meaning, groups, group: None, ready, row: 0 })
     }

@@ -1,13 +1,14 @@
 //! Data sets opened: of files, of samples in memory, of a source of the user's own.
 
 use super::DataSet;
-use crate::class_list::{ClassList, is_rearranged, shown};
+use crate::class_list::{ClassList, is_rearranged};
 use crate::error::DataError;
 use crate::memory::{CheckedSource, Contents, Memory};
 use crate::opened::Opened;
 use crate::options::Options;
 #[cfg(feature = "parquet")]
 use crate::parquet;
+use crate::shown::{SHOWN, shown};
 use crate::source::Source;
 use crate::spec::{DataSpec, Format};
 #[cfg(feature = "images")]
@@ -67,8 +68,8 @@ impl DataSet {
                 "{} data have the classes in the order {}, and the model's file lists {}: its outputs have another order than the \
                  labels",
                 spec.kind,
-                shown(&opened.class_names),
-                shown(list.names())
+                shown(&opened.class_names, SHOWN),
+                shown(list.names(), SHOWN)
             );
             return Err(DataError::Option { problem });
         }

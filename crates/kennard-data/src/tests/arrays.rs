@@ -32,7 +32,7 @@ fn idx_files_are_read_plain_and_packed_under_either_name() {
     ]);
     let data = open("mnist", &plain, &TRAIN).unwrap();
     assert_eq!((data.len(), data.shape(), data.classes()), (3, &[1, 2, 3][..], 10));
-    assert_eq!((data.value_range(), data.eight_bit()), (Some((0.0, 1.0)), true));
+    assert!(data.eight_bit());
     let samples = read(&data).unwrap();
     assert_eq!(labels(&samples), [7, 2, 9]);
     for (i, sample) in samples.iter().enumerate() {
@@ -67,6 +67,19 @@ fn samples_can_be_passed_over() {
     let mut samples = data.samples().unwrap();
     assert!(matches!(samples.nth(2), Some(Err(DataError::Truncated { .. }))));
     assert!(samples.next().is_none());
+}
+
+/// Files of one array that stand side by side may be different ones.
+#[test]
+fn a_second_idx_file_of_the_same_array_is_told() {
+    let files = directory(&small_mnist());
+    assert!(open("mnist", &files, &TEST).unwrap().notes().is_empty());
+    fs::write(files.path().join("t10k-labels-idx1-ubyte"), idx(&[3], &[1, 2, 3])).unwrap();
+    let data = open("mnist", &files, &TEST).unwrap();
+    assert_eq!(labels(&read(&data).unwrap()), [1, 2, 3]);
+    let notes = data.notes();
+    assert_says(&notes[0], &["t10k-labels-idx1-ubyte is read, and ", "t10k-labels-idx1-ubyte.gz beside it"]);
+    assert_eq!(notes.len(), 1);
 }
 
 #[test]

@@ -44,11 +44,13 @@ fn folders_of_imagenet_have_the_order_and_the_names_of_its_table() {
 
 #[test]
 fn labels_may_be_names_or_numbers_of_the_table() {
-    let table = |labels: &str| directory(&[("labels.csv", labels.as_bytes().to_vec()), ("a.png", image())]);
+    let table = |labels: &str| {
+        directory(&[("labels.csv", labels.as_bytes().to_vec()), ("a.png", image()), ("b.png", image())])
+    };
     let (_list, options) = listed(TABLE);
-    let names = table("file,label\na.png,\"tench, Tinca tinca\"\na.png,n02012849\n");
+    let names = table("file,label\na.png,\"tench, Tinca tinca\"\nb.png,n02012849\n");
     assert_eq!(labels(&read(&open("folder", &names, &options).unwrap()).unwrap()), [0, 2]);
-    let numbers = table("file,label\na.png,3\na.png,1\n");
+    let numbers = table("file,label\na.png,3\nb.png,1\n");
     assert_eq!(labels(&read(&open("folder", &numbers, &options).unwrap()).unwrap()), [3, 1]);
     let refuse = |labels: &str, words: &[&str]| assert_says(&error("folder", table(labels), &options), words);
     refuse(
@@ -129,6 +131,15 @@ fn labels_are_those_that_the_model_lists() {
     let mut held = DataSet::from_samples(vec![0.5, 0.25], vec![1, 0], &[1], &["1", "2"]).unwrap();
     held.fit_classes(2).unwrap();
     assert_says(&held.fit_classes(3).unwrap_err().to_string(), &["2 names", "3 outputs"]);
+}
+
+#[test]
+fn a_value_in_memory_that_is_not_finite_is_told_with_its_sample() {
+    let inputs = vec![0.5, 0.25, 1.0, f32::NAN];
+    let error =
+        DataSet::from_samples(inputs, vec![1, 0], &[2], &[]).and_then(|data| read(&data)).unwrap_err();
+    assert!(matches!(&error, DataError::NotFiniteSample { sample: 1, value, .. } if value.is_nan()));
+    assert_eq!(error.to_string(), "data set `memory`: sample 1: the input holds NaN");
 }
 
 /// Labels of arrays mean the same; those of Kennard's own examples count the outputs.

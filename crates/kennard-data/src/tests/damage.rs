@@ -174,8 +174,9 @@ fn images() {
 #[test]
 #[cfg(feature = "images")]
 fn table() {
-    let table = "file,label\nphoto.png,3\n\"photo.png\",10\n".as_bytes().to_vec();
-    let files = directory(&[("labels.csv", table), ("photo.png", bytes("photo.png"))]);
+    let table = "file,label\nphoto.png,3\n\"other.png\",10\n".as_bytes().to_vec();
+    let photo = || bytes("photo.png");
+    let files = directory(&[("labels.csv", table), ("photo.png", photo()), ("other.png", photo())]);
     damage("folder", files.path(), files.path(), "labels.csv");
 
     let text = "a,b,label\n0.5,2,3\n-1,1e3,0\n".as_bytes().to_vec();

@@ -2,6 +2,8 @@
 
 mod folders;
 mod hub;
+mod layouts;
+mod nested;
 mod pixels;
 
 use std::io::Cursor;

@@ -8,6 +8,8 @@ mod damage;
 mod encoded;
 #[cfg(feature = "parquet")]
 mod published;
+#[cfg(feature = "images")]
+mod shards;
 mod tables;
 
 use std::fs;

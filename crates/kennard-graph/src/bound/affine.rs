@@ -1,5 +1,7 @@
 //! Bounds of what is affine in one tensor: sums of products with weights, and a term.
 
+use std::ops::Add;
+
 use super::interval::Interval;
 use super::rounding::{TINY, U, gamma, room};
 use super::rows::volume;
@@ -17,6 +19,14 @@ impl<'b> Term<'b> {
     /// A number that is no result of a computation.
     pub fn exact(value: Var<'b>) -> Term<'b> {
         Term { value, size: value.apply("Abs") }
+    }
+}
+
+impl Add for Term<'_> {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Term { value: self.value + other.value, size: self.size + other.size }
     }
 }
 

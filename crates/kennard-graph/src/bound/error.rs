@@ -87,7 +87,7 @@ fn moved<'b>(s: &Site<'_, 'b>, op: &str) -> Vec<Var<'b>> {
     s.apply_as(op, &errors)
 }
 
-/// Of two tensors that vary, element by element: `|x̂·ŷ − x·y| ≤ |x̂|·e_y + e_x·|y|`.
+/// The error of a product of two tensors that vary, element by element: `|x̂·ŷ − x·y| ≤ |x̂|·e_y + e_x·|y|`.
 fn product<'b>(s: &Site<'_, 'b>) -> Option<Var<'b>> {
     let (x, y) = (s.known(0)?, s.known(1)?);
     let (a, b) = (x.error?, y.error?);

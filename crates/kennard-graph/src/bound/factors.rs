@@ -126,7 +126,7 @@ fn span(tensor: &Tensor) -> Option<Span> {
     Some(Span::of(sizes(tensor)?.into_iter()))
 }
 
-/// At least as many products as are in a sum.
+/// An upper bound of the number of products in a sum.
 fn terms(op: &str, weights: &[usize]) -> usize {
     let all: usize = weights.iter().product();
     match op {

@@ -14,8 +14,7 @@ const LARGEST: usize = 1 << 24;
 impl<'g, 'b> Trace<'g, 'b> {
     /// Whether what a node computes depends on where the input is in its region; its shape does not.
     pub fn varies(&self, node: &Node) -> bool {
-        node.inputs.iter().any(|name| self.known.contains_key(name.as_str()))
-            && !matches!(node.op.as_str(), "Shape" | "Size")
+        !node.asks_extents() && node.inputs.iter().any(|name| self.known.contains_key(name.as_str()))
     }
 
     /// Follows the model by one node.
@@ -207,7 +206,7 @@ impl<'g, 'b> Trace<'g, 'b> {
     }
 }
 
-/// That a node has no bounds.
+/// The error that a node has no bounds.
 fn unbounded(node: &Node) -> GraphError {
     GraphError::NoBound { node: node.label().into(), op: node.op.clone() }
 }

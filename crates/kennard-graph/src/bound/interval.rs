@@ -1,3 +1,5 @@
+use std::ops::{Add, Neg};
+
 use super::rounding::{TINY, U};
 use crate::Var;
 
@@ -46,5 +48,22 @@ impl<'b> Interval<'b> {
         }
         let margin = |v: Var<'b>| v.apply("Abs") * (share + 2.0 * U) + (much * 1.001 + TINY);
         Interval { lower: self.lower - margin(self.lower), upper: self.upper + margin(self.upper) }
+    }
+}
+
+impl Add for Interval<'_> {
+    type Output = Self;
+
+    /// Sums, rounded.
+    fn add(self, other: Self) -> Self {
+        Interval { lower: self.lower + other.lower, upper: self.upper + other.upper }
+    }
+}
+
+impl Neg for Interval<'_> {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Interval { lower: -self.upper, upper: -self.lower }
     }
 }

@@ -11,6 +11,7 @@
 
 mod affine;
 mod back;
+mod ball;
 mod error;
 mod factors;
 mod forward;
@@ -41,7 +42,7 @@ use rows::{Rows, volume};
 pub use single::forward_error;
 pub use stages::{Hidden, Sloped, Stages};
 use totals::Side;
-use trace::Trace;
+use trace::{Trace, TraceStep};
 pub(crate) use training::{largest, prepared};
 
 use crate::{
@@ -99,6 +100,27 @@ pub fn bound(graph: &Graph, method: Method, region: Region, rows: usize) -> Resu
     let graph = builder.finish()?;
     // Sizes of weights, and factors in them, are computed once.
     if method == Method::Intervals { fold(&graph) } else { Ok(graph) }
+}
+
+/// Whether a classifier is known to be affine in its input: every node that the input reaches is linear in what varies. Operators
+/// that are but have no such rule make it false.
+pub fn is_affine(graph: &Graph) -> bool {
+    let inputs = graph.inputs.iter().map(|input| input.name.as_str());
+    let varying = graph.reached(inputs, |node| !node.asks_extents());
+    // The operators alone tell of nearly every other network.
+    let mut nodes = graph.nodes.iter().filter(|node| !node.asks_extents() && node.reads(&varying));
+    nodes.all(|node| linear::rule(&node.op).is_some()) && is_linear(graph).unwrap_or(false)
+}
+
+/// Whether bounds go back through all nodes by their adjoints.
+fn is_linear(graph: &Graph) -> Result<bool> {
+    let model = Model::new(graph, Method::Intervals)?;
+    let builder = model.builder()?;
+    let mut trace = model.trace(&builder, Region::Box, Method::Intervals)?;
+    for node in &model.graph.nodes {
+        trace.step(node)?;
+    }
+    Ok(trace.steps.iter().all(|(_, step)| matches!(step, TraceStep::Linear(_))))
 }
 
 /// A model ready to be followed.
@@ -206,4 +228,37 @@ fn only_sound<'b>(bound: Var<'b>, sound: Option<Var<'b>>, sign: f64) -> Result<V
     };
     let nothing = bound.number(sign * f64::INFINITY);
     Ok(bound.builder().op("Where", &[Some(within), Some(bound), Some(nothing)], &[]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A function of the input `[N, 2]` and of a matrix of constants.
+    type Function = for<'b> fn(Var<'b>, Var<'b>) -> Var<'b>;
+
+    #[test]
+    fn affine_graphs_are_known_and_others_are_not() {
+        let known = |function: Function| {
+            let builder = Builder::new(&Graph::default()).unwrap();
+            let x = builder.input("x", TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(2)]));
+            let matrix = builder.constant(Tensor::full(&[2, 2], 2.0, DType::F32));
+            builder.output("y", function(x, matrix));
+            is_affine(&builder.finish().unwrap())
+        };
+        let affine: [Function; 4] = [
+            |x, matrix| x.with("Gemm", matrix),
+            |x, matrix| (x + x) * 3.0 - x.with("MatMul", matrix),
+            |x, matrix| x.with("MatMul", matrix.apply("Abs")) / 2.0,
+            |x, _| -x.slice(&[1], &[0], &[1], &[1]),
+        ];
+        let others: [Function; 5] = [
+            |x, matrix| x.with("Gemm", matrix).apply("Relu"),
+            |x, _| x * x,
+            |x, matrix| x * x.with("MatMul", matrix),
+            |x, _| x / x,
+            |x, _| 2.0 / x,
+        ];
+        assert_eq!((affine.map(known), others.map(known)), ([true; 4], [false; 5]));
+    }
 }

@@ -11,7 +11,7 @@ use crate::{Result, Var};
 /// Operators that return elements of their first input, and nothing else.
 pub(super) const MOVES: &[&str] = &["Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"];
 
-/// From where growth comes to more than this, ends are checked anew.
+/// Ends are checked anew once growth exceeds this.
 const FARTHEST: f64 = 1e12;
 
 /// More than the sums and margins of a single operator are off by.
@@ -20,7 +20,7 @@ const ROOM: f64 = 1.01;
 /// A tensor whose ends are checked where the graph runs.
 pub(super) struct Anchor<'b> {
     interval: Interval<'b>,
-    /// Of all that is reckoned from it, the largest.
+    /// The largest growth of all tensors that are reckoned from it.
     growth: f64,
     offset: f64,
     /// Whether it is the model's input, whose box may be empty.

@@ -1,20 +1,21 @@
+use super::ball::CutBall;
 use super::interval::Interval;
-use super::rounding::{TINY, U, gamma};
+use super::rounding::{TINY, U};
 use super::rows::{Rows, column};
 use super::site::Charge;
 use super::totals::Totals;
 use crate::{Builder, DType, Dim, Result, Shape, TensorType, Var};
 
-/// Where the model's input may be.
+/// The set of inputs that bounds hold for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Region {
     /// Between the inputs `lower` and `upper`: a ball of the maximum norm within the bounds of pixels, or any other box.
     #[default]
     Box,
-    /// And no further than `radius` from `centre` in the euclidean norm.
+    /// The box, and no further than `radius` from `centre` in the euclidean norm.
     L2,
-    /// And no further than `radius` from `centre` in the sum of absolute differences.
+    /// The box, and no further than `radius` from `centre` in the sum of absolute differences.
     L1,
 }
 
@@ -59,8 +60,8 @@ impl<'b> Inputs<'b> {
 
     /// What a functional `[N, R, n]` of the input can be at the least (`sign` −1) or at the most (1).
     ///
-    /// For a ball within a box the better of the two is taken: `⟨Λ, x₀⟩ ∓ ε‖Λ‖` with the dual norm, over the elements that the box
-    /// leaves free, and the extreme over the box.
+    /// For a ball within a box the better of two is taken: the extreme over the box, and `⟨Λ, x₀⟩` less or more what [`CutBall`] says, over
+    /// the elements that the box leaves free.
     pub fn extreme(&self, rows: Rows, flat: Var<'b>, shape: &Shape, sign: f64) -> Result<Totals<'b>> {
         let mut over_box = Totals::default();
         let charge = Charge {
@@ -82,19 +83,18 @@ impl<'b> Inputs<'b> {
         let n = flat.shape()?.0[2].known().unwrap_or(0);
         let row = Shape(vec![Dim::BATCH, Dim::Known(1), Dim::Known(n)]);
         let sizes = flat.apply("Abs") * column(free.cast_like(centre), shape)?.reshape(&row);
-        let largest = sizes.reduce("ReduceMax", &[2], true);
-        let dual = match norm {
-            Region::L1 => largest,
-            _ => {
-                // Divided by the largest, so that squares neither overflow nor vanish.
-                let largest = largest + TINY;
-                let part = sizes / largest;
-                let squares = (part * part).reduce("ReduceSum", &[2], true);
-                squares.apply("Sqrt") * largest * (1.0 + 2.0 * gamma(n)?)
-            }
+        let room = |way: Var<'b>| -> Result<Var<'b>> {
+            let way = way.apply("Relu") * (1.0 + 8.0 * U) + TINY;
+            Ok(column(way, shape)?.reshape(&row))
         };
+        let (below, above) = (room(centre - lower)?, room(upper - centre)?);
+        let (rising, falling) = if sign < 0.0 { (below, above) } else { (above, below) };
+        // Products with masks, as in the gradient of `Where`.
+        let positive = flat.above(0.0);
+        let room = positive * rising + (1.0 - positive) * falling;
         let radius = column(radius, &Shape(vec![Dim::BATCH]))?;
-        over_ball.error(dual * (radius * (1.0 + 8.0 * U) + TINY) + TINY);
+        let cut = CutBall { sizes, room, radius, n };
+        over_ball.error(if norm == Region::L1 { cut.l1()? } else { cut.l2()? });
         let better = if sign < 0.0 { "Max" } else { "Min" };
         Ok(match (over_box.end(rows, sign)?, over_ball.end(rows, sign)?) {
             (Some(over_box), Some(over_ball)) => Totals::of(over_box.with(better, over_ball)),

@@ -56,7 +56,7 @@ pub(super) struct Site<'a, 'b> {
     pub inputs: Vec<Option<Known<'b>>>,
     /// Whether what is constant is computed beforehand.
     pub folds: bool,
-    /// Of every input, once it was asked for.
+    /// The constant of every input, once it was asked for.
     floats: Vec<OnceCell<Option<Vec<f64>>>>,
 }
 
@@ -95,9 +95,24 @@ impl<'a, 'b> Site<'a, 'b> {
         varying.filter_map(|(i, known)| Some((i, end(known.as_ref()?.interval)))).collect()
     }
 
+    /// The first output at the lower ends of all inputs that vary.
+    pub fn lowest(&self) -> Var<'b> {
+        self.apply(&self.ends(|x| x.lower))[0]
+    }
+
+    /// The first output at all lower ends and at all upper ends: its interval, where it never falls as an input rises.
+    pub fn interval(&self) -> Interval<'b> {
+        Interval { lower: self.lowest(), upper: self.apply(&self.ends(|x| x.upper))[0] }
+    }
+
+    /// The first output where all that varies is 0.
+    pub fn at_zero(&self) -> Var<'b> {
+        self.apply(&self.ends(|x| x.lower.zeros_like()))[0]
+    }
+
     /// The shape of the first output.
     pub fn shape(&self) -> Result<Shape> {
-        self.apply(&self.ends(|x| x.lower))[0].shape()
+        self.lowest().shape()
     }
 
     /// Input `i`, if there is one and it is the same for all samples.
@@ -134,7 +149,7 @@ impl<'a, 'b> Site<'a, 'b> {
 pub(super) struct Image<'b> {
     pub interval: Interval<'b>,
     pub tightness: Tightness,
-    /// For a walk back to use, if the node has any.
+    /// What a walk back is charged, if anything.
     pub charge: Option<Charge<'b>>,
     /// The error of [`Known`], where the rule brings it.
     pub rounding: Option<Var<'b>>,
@@ -161,7 +176,7 @@ impl<'b> Image<'b> {
 }
 
 /// What products below the normal range can cost a walk back through a node, whose inputs have these sizes and whose result
-/// has `elements` elements: for every element of its inputs, as many of them as are in a sum.
+/// has `elements` elements: `terms` of them for every element of its inputs.
 pub(super) fn floor<'b>(sizes: &[Var<'b>], terms: usize, elements: usize) -> Result<Var<'b>> {
     let mut total: Option<Var> = None;
     for &size in sizes {

@@ -41,7 +41,7 @@ const RULES: &[(&str, Span)] = &[
 
 /// Never falls where an input rises, and is not rounded: from all lower to all upper ends. The batch stays where it is.
 fn rising<'b>(s: &Site<'_, 'b>) -> Result<Option<Interval<'b>>> {
-    let ends = Interval { lower: s.apply(&s.ends(|x| x.lower))[0], upper: s.apply(&s.ends(|x| x.upper))[0] };
+    let ends = s.interval();
     Ok(apart(s, &ends.lower.shape()?)?.then_some(ends))
 }
 
@@ -121,7 +121,7 @@ fn rounded<'b>(s: &Site<'_, 'b>) -> Result<Option<Interval<'b>>> {
 
 /// Squares and their sums.
 fn not_negative<'b>(s: &Site<'_, 'b>) -> Interval<'b> {
-    let like = s.apply(&s.ends(|x| x.lower))[0];
+    let like = s.lowest();
     Interval { lower: like.zeros_like(), upper: like.number(HUGE).expand_like(like) }
 }
 

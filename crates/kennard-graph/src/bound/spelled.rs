@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::Method;
 use crate::{Graph, Node, Result, define};
@@ -56,7 +56,7 @@ const ROUNDS: usize = 4;
 pub(super) fn out(graph: &Graph, input: &str, method: Method) -> Result<(Graph, HashMap<String, Node>)> {
     let (mut graph, mut originals) = (graph.clone(), HashMap::new());
     for _ in 0..ROUNDS {
-        let varying = varying(&graph, input);
+        let varying = graph.reached([input], |node| !node.asks_extents());
         let chosen = |node: &Node| {
             let varies = |i: usize| node.input(i).is_some_and(|name| varying.contains(name));
             match node.op.as_str() {
@@ -86,17 +86,4 @@ pub(super) fn out(graph: &Graph, input: &str, method: Method) -> Result<(Graph, 
         graph = spelled;
     }
     Ok((graph, originals))
-}
-
-/// The tensors that the input reaches.
-fn varying(graph: &Graph, input: &str) -> HashSet<String> {
-    let mut reached = HashSet::from([input.to_string()]);
-    for node in &graph.nodes {
-        if node.inputs.iter().any(|name| reached.contains(name))
-            && !matches!(node.op.as_str(), "Shape" | "Size")
-        {
-            reached.extend(node.outputs.iter().filter(|name| !name.is_empty()).cloned());
-        }
-    }
-    reached
 }

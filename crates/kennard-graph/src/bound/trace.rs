@@ -29,9 +29,9 @@ pub(super) struct Trace<'g, 'b> {
     pub region: Inputs<'b>,
     pub known: HashMap<&'g str, Known<'b>>,
     pub steps: Vec<(&'g Node, TraceStep<'b>)>,
-    /// Where in `steps` a tensor is made.
+    /// The place in `steps` where each tensor is made.
     pub makers: HashMap<&'g str, usize>,
-    /// How many of them read it.
+    /// How many steps read each tensor.
     pub readers: HashMap<&'g str, usize>,
     /// 1 for every sample in whose intervals nothing overflowed, else 0; each `[N]`.
     sound: Vec<Var<'b>>,
@@ -44,7 +44,7 @@ pub(super) struct Trace<'g, 'b> {
     pub hidden: Vec<&'g str>,
     /// Intervals of some of them that are known beforehand.
     pub given: HashMap<String, Interval<'b>>,
-    /// Where slopes are to be chosen from outside: for this many rows.
+    /// The number of rows that slopes are chosen for from outside; none where they are not.
     pub sloped: Option<Rows>,
     /// Those slopes' inputs, each with the place of its tensor in `hidden`.
     pub slopes: Vec<(String, usize)>,

@@ -75,6 +75,11 @@ impl<'b> Var<'b> {
         self.builder.op(op, &[Some(self)], attributes)
     }
 
+    /// This column and another, side by side.
+    pub(crate) fn beside(self, other: Var<'b>) -> Var<'b> {
+        self.builder.op("Concat", &[Some(self), Some(other)], &[("axis", Attribute::Int(1))])
+    }
+
     /// A two-input operator applied.
     pub fn with(self, op: &str, other: Var<'b>) -> Var<'b> {
         self.builder.op(op, &[Some(self), Some(other)], &[])

@@ -42,7 +42,7 @@ fn conv_sums<'b>(c: &Call<'_, 'b>, x: [usize; 2], w: [usize; 2]) -> Result<Var<'
 fn matmul_sums<'b>(c: &Call<'_, 'b>, a: [usize; 2], b: [usize; 2]) -> Result<Var<'b>> {
     let inner = c.x(a[0]).shape()?.0.last().copied().unwrap_or(Dim::Known(1));
     let terms = fixed(c, &[inner])?;
-    // Those of the left factor go with its rows, those of the right with its columns.
+    // The zero points of the left factor go with its rows, those of the right factor with its columns.
     let (a, b) = (centred(c, a, 1)?, centred(c, b, 0)?);
     exact(c, a, b, terms, |a, b| a.with("MatMul", b))
 }

@@ -82,7 +82,7 @@ fn pairs<'b>(mut all: Vec<Var<'b>>, of: fn(Var<'b>, Var<'b>) -> Var<'b>) -> Opti
     all.pop()
 }
 
-/// Of integers by floats, which hold all of 16 bits.
+/// Maxima of integers, by floats, which hold all integers of 16 bits.
 fn integer_max_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     let dtype = c.x(0).ty()?.dtype;
     if dtype.levels().is_none() {

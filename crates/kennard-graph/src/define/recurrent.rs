@@ -54,7 +54,7 @@ fn check_lengths(c: &Call, steps: usize) -> Result<()> {
 
 /// The states of one direction.
 struct States<'b> {
-    /// By step, in the order of the sequence.
+    /// The hidden states by step, in the order of the sequence.
     hidden: Vec<Var<'b>>,
     last: Var<'b>,
     cell: Option<Var<'b>>,
@@ -69,7 +69,7 @@ struct Cell<'c, 'a, 'b> {
     weights: [Var<'b>; 2],
     /// `[G·H]` each.
     biases: Option<[Var<'b>; 2]>,
-    /// Of the input, the output and the forget gate.
+    /// The peepholes of the input, the output and the forget gate.
     peepholes: Option<[Var<'b>; 3]>,
     activations: Vec<Activation>,
     /// Initial hidden and cell state, `[N, H]`.

@@ -43,7 +43,7 @@ fn extreme_index<'b>(c: &Call<'_, 'b>, extreme: &str) -> Result<Var<'b>> {
     Ok(position.reduce(choose, &[axis], c.node.int("keepdims", 1) != 0))
 }
 
-/// To truth values: whether it is not zero.
+/// A cast to truth values: whether an element is not zero.
 fn cast<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     let (x, to) = (c.x(0), c.node.int("to", 0));
     match DType::from_code(to) {

@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2, Zip};
 use super::exact::{Expansion, difference};
 use crate::builder::Call;
 use crate::machine::{Kernel, Machine, classes};
-use crate::{Attribute, Builder, DType, Result, Tensor, Var};
+use crate::{Attribute, DType, Result, Tensor, Var};
 
 /// The label and the scores.
 pub(super) fn classifier<'b>(c: &Call<'_, 'b>) -> Result<Vec<Var<'b>>> {
@@ -26,18 +26,13 @@ pub(super) fn classifier<'b>(c: &Call<'_, 'b>) -> Result<Vec<Var<'b>>> {
         Some([slope, offset]) => {
             let odds = -(scores * f64::from(slope) + f64::from(offset));
             // As a softmax it can be taken off.
-            both(b, odds, odds * 0.0).apply_with("Softmax", &[("axis", Attribute::Int(1))])
+            odds.beside(odds * 0.0).apply_with("Softmax", &[("axis", Attribute::Int(1))])
         }
         // They contradict the label.
-        None if machine.classes == 2 => both(b, -scores, scores),
+        None if machine.classes == 2 => (-scores).beside(scores),
         None => scores,
     };
     Ok(vec![label, columns])
-}
-
-/// Two columns.
-fn both<'b>(b: &'b Builder, first: Var<'b>, second: Var<'b>) -> Var<'b> {
-    b.op("Concat", &[Some(first), Some(second)], &[("axis", Attribute::Int(1))])
 }
 
 /// The most numbers that a square is spelled out in.

@@ -5,14 +5,12 @@ use ndarray::ArrayD;
 
 use super::Definition;
 use crate::builder::Call;
-use crate::window::{self, Axis};
+use crate::window::{self, Axis, WIDEST};
 use crate::{Attribute, Dim, GraphError, Result, Shape, Tensor, Var};
 
 pub(super) const DEFINITIONS: &[(&str, Definition)] =
     &[("AveragePool", average_pool), ("Conv", conv), ("ConvTranspose", conv_transpose)];
 
-/// Wider windows would make graphs of more nodes than anyone wants.
-const WIDEST: usize = 256;
 /// Windows with a margin that see more elements one by one are padded.
 const MOST: usize = 1 << 20;
 
@@ -26,7 +24,7 @@ fn conv<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     else {
         return Err(c.node.error("a convolution over other than three axes cannot be spelled out"));
     };
-    let padded = along_padded(x, 2, depth, 0.0)?;
+    let padded = window::padded(x, 2, depth, 0.0)?;
     let mut sum: Option<Var> = None;
     for tap in 0..depth.taps {
         let image = layers(window::seen(padded, 2, depth, tap))?;
@@ -78,7 +76,7 @@ fn within<'b>(x: Var<'b>, at: usize, axis: &Axis) -> Result<Vec<Var<'b>>> {
     let slices = |padded: Var<'b>| -> Vec<Var<'b>> {
         (0..axis.taps).map(|tap| window::seen(padded, at, axis, tap)).collect()
     };
-    let after = usize::try_from(-axis.rest()).unwrap_or(0);
+    let after = axis.after();
     if axis.before == 0 && after == 0 {
         return Ok(slices(x));
     }
@@ -93,7 +91,7 @@ fn within<'b>(x: Var<'b>, at: usize, axis: &Axis) -> Result<Vec<Var<'b>>> {
         return Ok(slices(builder.op("Concat", &parts, &along)));
     }
     let Some(places) = places(axis) else {
-        return Ok(slices(along_padded(x, at, axis, f64::NEG_INFINITY)?));
+        return Ok(slices(window::padded(x, at, axis, f64::NEG_INFINITY)?));
     };
     let tap = |places: Vec<i64>| builder.op("Gather", &[Some(x), Some(builder.ints(&places))], &along);
     Ok(places.into_iter().map(tap).collect())
@@ -120,7 +118,7 @@ fn average_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     let axes = pool_axes(c)?;
     let counts_margin = c.node.int("count_include_pad", 0) != 0;
     for (i, axis) in axes.iter().enumerate().filter(|(_, axis)| !axis.trivial()) {
-        let padded = along_padded(y, i + 2, axis, 0.0)?;
+        let padded = window::padded(y, i + 2, axis, 0.0)?;
         let mut sum: Option<Var> = None;
         for tap in 0..axis.taps {
             let part = window::seen(padded, i + 2, axis, tap);
@@ -145,22 +143,7 @@ fn average_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
 }
 
 fn pool_axes(c: &Call) -> Result<Vec<Axis>> {
-    let kernel = c.node.ints("kernel_shape").unwrap_or_default();
-    let taps: Option<Vec<usize>> =
-        kernel.iter().map(|&k| usize::try_from(k).ok().filter(|k| (1..=WIDEST).contains(k))).collect();
-    let taps = taps.ok_or_else(|| c.node.error(format!("a window of {kernel:?} cannot be spelled out")))?;
-    window::axes(c, &c.x(0).shape()?, &c.inferred()?.shape, &taps)
-}
-
-/// Padded along one axis so that every tap of every window sees something.
-fn along_padded<'b>(x: Var<'b>, at: usize, axis: &Axis, fill: f64) -> Result<Var<'b>> {
-    let (rank, after) = (x.shape()?.rank(), (-axis.rest()).max(0));
-    if axis.before == 0 && after == 0 {
-        return Ok(x);
-    }
-    let mut pads = vec![0; 2 * rank];
-    (pads[at], pads[rank + at]) = (axis.before as i64, after);
-    Ok(x.builder().op("Pad", &[Some(x), Some(x.builder().ints(&pads)), Some(x.number(fill))], &[]))
+    window::of_pool(c, &c.inferred()?.shape, "cannot be spelled out")
 }
 
 /// `[N, C, D, H, W]` as images `[N·D, C, H, W]`.
@@ -193,7 +176,7 @@ fn flat(dims: &[Dim]) -> Result<Dim> {
 /// The attributes of the convolution over the other axes.
 fn attributes(c: &Call, axes: &[Axis]) -> Vec<(&'static str, Attribute)> {
     let list = |of: fn(&Axis) -> i64| -> Vec<i64> { axes.iter().map(of).collect() };
-    let pads = [list(|axis| axis.before as i64), list(|axis| (-axis.rest()).max(0))].concat();
+    let pads = [list(|axis| axis.before as i64), list(|axis| axis.after() as i64)].concat();
     vec![
         ("kernel_shape", list(|axis| axis.taps as i64).into()),
         ("strides", list(|axis| axis.stride as i64).into()),

@@ -54,7 +54,7 @@ const COMPARE: &[(&str, Compare<f64>, Compare<i64>)] = &[
     ("LessOrEqual", PartialOrd::le, PartialOrd::le),
 ];
 
-/// On truth values.
+/// Operators on truth values.
 const LOGIC: &[(&str, Logic)] = &[("And", |a, b| a && b), ("Or", |a, b| a || b), ("Xor", |a, b| a != b)];
 
 pub(super) fn supports(op: &str) -> bool {

@@ -261,9 +261,7 @@ impl<'r> Pass<'r> {
 
 /// Whether equal nodes give equal results, and are quickly compared.
 fn is_function(node: &Node) -> bool {
-    let random = node.op.starts_with("Random")
-        || matches!(node.op.as_str(), "Bernoulli" | "Multinomial" | "Dropout")
-        || node.op.contains("::");
+    let random = node.draws() || node.op == "Dropout" || node.op.contains("::");
     let large = |a: &crate::Attribute| matches!(a, crate::Attribute::Tensor(t) if t.len() > COMPARED);
     !random && !node.attributes.values().any(large) && !node.outputs.iter().any(String::is_empty)
 }

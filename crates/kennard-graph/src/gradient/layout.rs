@@ -61,7 +61,7 @@ fn concat(b: &Backward) -> Result<()> {
     Ok(())
 }
 
-/// Parts of as many batches each: their adjoints lie on an axis of their own.
+/// Parts of equally many batches: their adjoints lie on an axis of their own.
 fn concat_batches(b: &Backward, axis: usize, extent: Dim) -> Result<()> {
     let mut apart = b.g().shape()?;
     apart.0.splice(axis..=axis, [Dim::Known(b.node.inputs.len()), extent]);

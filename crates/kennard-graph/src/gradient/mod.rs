@@ -206,12 +206,7 @@ struct Path<'g> {
 
 impl<'g> Path<'g> {
     fn new(graph: &'g Graph, of: &'g str, wrt: &[&'g str]) -> Path<'g> {
-        let mut after: HashSet<&str> = wrt.iter().copied().collect();
-        for node in graph.nodes.iter().filter(|node| !STEPS.contains(&node.op.as_str())) {
-            if node.inputs.iter().any(|name| after.contains(name.as_str())) {
-                after.extend(node.outputs.iter().filter(|name| !name.is_empty()).map(String::as_str));
-            }
-        }
+        let after = graph.reached(wrt.iter().copied(), |node| !STEPS.contains(&node.op.as_str()));
         let mut before = HashSet::from([of]);
         for node in graph.nodes.iter().rev() {
             if node.outputs.iter().any(|name| before.contains(name.as_str()) && after.contains(name.as_str()))
@@ -225,7 +220,7 @@ impl<'g> Path<'g> {
     /// Whether a gradient passes backwards through this node.
     fn crosses(&self, node: &Node) -> bool {
         !STEPS.contains(&node.op.as_str())
-            && node.inputs.iter().any(|name| self.tensors.contains(name.as_str()))
+            && node.reads(&self.tensors)
             && node.outputs.iter().any(|name| self.tensors.contains(name.as_str()))
     }
 }

@@ -12,9 +12,6 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("GlobalAveragePool", global_average_pool),
 ];
 
-/// Larger windows are refused: a window of k elements takes about 5·k nodes.
-const WIDEST: usize = 256;
-
 /// Single precision counts so far.
 const MOST_RANKS: usize = 1 << 24;
 
@@ -44,11 +41,7 @@ fn max_pool(b: &Backward) -> Result<()> {
 
 /// The spatial axes of a pool's window.
 fn axes(b: &Backward) -> Result<Vec<Axis>> {
-    let kernel = b.node.ints("kernel_shape").unwrap_or_default();
-    let taps: Option<Vec<usize>> =
-        kernel.iter().map(|&k| usize::try_from(k).ok().filter(|k| (1..=WIDEST).contains(k))).collect();
-    let taps = taps.ok_or_else(|| b.node.error(format!("a window of {kernel:?} has no gradient rule")))?;
-    window::axes(b, &b.x(0).shape()?, &b.g().shape()?, &taps)
+    window::of_pool(b, &b.g().shape()?, "has no gradient rule")
 }
 
 /// The maxima along spatial axis `i` alone.
@@ -57,12 +50,11 @@ fn max_along<'b>(x: Var<'b>, i: usize, axes: &[Axis]) -> Var<'b> {
     let only = |value: usize, others: i64| -> Vec<i64> {
         (0..axes.len()).map(|j| if j == i { value as i64 } else { others }).collect()
     };
-    let after = usize::try_from(-axis.rest()).unwrap_or(0);
     let attributes: [(&str, Attribute); 4] = [
         ("kernel_shape", only(axis.taps, 1).into()),
         ("strides", only(axis.stride, 1).into()),
         ("dilations", only(axis.dilation, 1).into()),
-        ("pads", [only(axis.before, 0), only(after, 0)].concat().into()),
+        ("pads", [only(axis.before, 0), only(axis.after(), 0)].concat().into()),
     ];
     x.apply_with("MaxPool", &attributes)
 }
@@ -71,15 +63,9 @@ fn max_along<'b>(x: Var<'b>, i: usize, axes: &[Axis]) -> Var<'b> {
 /// goes to `x` where `x` is the maximum.
 fn to_first<'b>(g: Var<'b>, x: Var<'b>, y: Var<'b>, at: usize, axis: &Axis) -> Result<Var<'b>> {
     let shape = x.shape()?;
-    let inside = axis.before == 0 && axis.rest() >= 0;
-    let padded = if inside {
-        x
-    } else {
-        // The margin is no candidate: nothing equals NaN.
-        let mut pads = vec![0; 2 * shape.rank()];
-        (pads[at], pads[shape.rank() + at]) = (axis.before as i64, (-axis.rest()).max(0));
-        x.builder().op("Pad", &[Some(x), Some(x.builder().ints(&pads)), Some(x.number(f64::NAN))], &[])
-    };
+    let inside = axis.before == 0 && axis.after() == 0;
+    // The margin is no candidate: nothing equals NaN.
+    let padded = window::padded(x, at, axis, f64::NAN)?;
     let mut left = g;
     let mut taken = Vec::with_capacity(axis.taps);
     for tap in 0..axis.taps {

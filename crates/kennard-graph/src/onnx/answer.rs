@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use super::proto::*;
 use crate::upgrade::ANSWER;
 
-/// As many casts are looked through.
+/// The most casts that are looked through.
 const DEEPEST: usize = 8;
 
 /// The graph with each regressor marked whose result is an output, after nothing but casts, and each machine where it is a classifier's;

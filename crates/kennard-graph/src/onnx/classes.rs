@@ -1,13 +1,13 @@
 //! The labels of the classes that a file lists, in the order of its scores.
 
 use super::external::Files;
-use super::labels::{DEEPEST, NUMBERS, TEXT, TEXTS, beside, encoded, is_named};
+use super::labels::{ARRANGING, DEEPEST, NUMBERS, TEXT, TEXTS, beside, encoded, is_named, list, maker};
 use super::proto::*;
 use super::symbols::name_of;
 use super::tensor::read_tensor;
-use crate::{DType, Ends};
+use crate::Ends;
 
-/// What a label is of.
+/// What a label is one of.
 enum Listed {
     /// The place of the largest score.
     Places,
@@ -19,9 +19,7 @@ enum Listed {
 /// those that the classifier in the file has, if it is the only one. Nothing where the file does not say them.
 pub(super) fn of(model: &ModelProto, ends: &Ends) -> Option<Vec<String>> {
     let graph = model.graph.as_ref()?;
-    let numbers = beside(graph, ends, &[DType::I64.code(), DType::I32.code()]);
-    let found = if numbers.is_empty() { beside(graph, ends, &[TEXT]) } else { numbers };
-    let listed = match found.as_slice() {
+    let listed = match beside(graph, ends).as_slice() {
         [] => only(graph),
         [output] => match behind(graph, name_of(output), DEEPEST)? {
             Listed::Places => None,
@@ -43,18 +41,16 @@ fn only(graph: &GraphProto) -> Option<Vec<String>> {
     if lists.len() == 1 { lists.pop() } else { None }
 }
 
-/// What a label is made of, no more than so many nodes before it.
+/// Follows a label back through at most `depth` nodes.
 fn behind(graph: &GraphProto, label: &str, depth: usize) -> Option<Listed> {
     let depth = depth.checked_sub(1)?;
-    let node = graph.node.iter().find(|node| node.output.iter().any(|name| name == label))?;
+    let node = &graph.node[maker(graph, label)?];
     let first = node.input.first()?;
     match node.op_type.as_deref()? {
-        "Cast" | "Flatten" | "Identity" | "Reshape" | "Squeeze" | "Unsqueeze" => behind(graph, first, depth),
+        "Cast" => behind(graph, first, depth),
+        op if ARRANGING.contains(&op) => behind(graph, first, depth),
         "ArgMax" => Some(Listed::Places),
-        "ArrayFeatureExtractor" | "Gather" => {
-            let list = graph.initializer.iter().find(|tensor| tensor.name.as_ref() == Some(first))?;
-            of_tensor(list).map(Listed::Labels)
-        }
+        "ArrayFeatureExtractor" | "Gather" => of_tensor(list(graph, node)?).map(Listed::Labels),
         "LabelEncoder" => {
             let given = encoded(node)?;
             let text =

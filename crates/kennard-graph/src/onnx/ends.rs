@@ -27,7 +27,7 @@ pub(super) struct Taken<'a> {
     sample: Option<&'a [usize]>,
     /// The other inputs, and what they are held at.
     pub held: Vec<(&'a ValueInfoProto, f64)>,
-    /// Those that may have the logits.
+    /// The outputs that may have the logits.
     pub outputs: Vec<&'a ValueInfoProto>,
 }
 

@@ -7,7 +7,7 @@ use crate::{DType, GraphError, Result};
 
 /// A file whose label is a whole number.
 pub(super) struct Label {
-    /// It, changed so that texts are places in lists.
+    /// The file, changed so that texts are places in lists.
     pub model: ModelProto,
     /// The output with the label.
     pub output: String,
@@ -15,8 +15,14 @@ pub(super) struct Label {
     pub labels: Vec<i64>,
 }
 
-/// As many nodes are looked through that arrange or cast.
+/// A label is followed through at most this many nodes that arrange, cast or encode.
 pub(super) const DEEPEST: usize = 16;
+
+/// Operators that arrange the elements of their first input.
+pub(super) const ARRANGING: [&str; 5] = ["Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"];
+
+/// The numbers of the classes in the order of the scores, and nodes to be put in these places.
+type Numbered = (Vec<i64>, Vec<(usize, NodeProto)>);
 
 /// Attributes with the labels of classes in the order of the scores: numbers, and texts.
 pub(super) const NUMBERS: [&str; 2] = ["classlabels_ints", "classlabels_int64s"];
@@ -35,8 +41,7 @@ pub(super) fn of(model: &ModelProto, ends: &Ends, classes: usize, names: &[Strin
     else {
         return Ok(None);
     };
-    let numbers = beside(graph, ends, &[DType::I64.code(), DType::I32.code()]);
-    let found = if numbers.is_empty() { beside(graph, ends, &[TEXT]) } else { numbers };
+    let found = beside(graph, ends);
     let &[output] = found.as_slice() else {
         let all: Vec<String> = found.iter().map(|v| format!("`{}`", name_of(v))).collect();
         let several =
@@ -45,11 +50,15 @@ pub(super) fn of(model: &ModelProto, ends: &Ends, classes: usize, names: &[Strin
     };
     let output = name_of(output).to_owned();
     let unseen = || GraphError::Label(format!("it is not seen which classes the output `{output}` names"));
+    let found = numbered(graph, &output, classes, names).filter(|(labels, _)| labels.len() == classes);
+    let (labels, changed) = found.ok_or_else(unseen)?;
     let mut model = model.clone();
-    let graph = model.graph.as_mut().ok_or_else(unseen)?;
-    let labels = numbered(graph, &output, classes, names).filter(|labels| labels.len() == classes);
-    let labels = labels.ok_or_else(unseen)?;
-    declare(graph, ends, &output);
+    if let Some(graph) = &mut model.graph {
+        for (place, node) in changed {
+            graph.node[place] = node;
+        }
+        declare(graph, ends, &output);
+    }
     Ok(Some(Label { model, output, labels }))
 }
 
@@ -61,48 +70,65 @@ fn is_scores(value: &ValueInfoProto, ends: &Ends) -> bool {
     }
 }
 
-/// The other outputs with elements of these codes.
-pub(super) fn beside<'a>(graph: &'a GraphProto, ends: &Ends, codes: &[i64]) -> Vec<&'a ValueInfoProto> {
-    let is_one =
-        |v: &&ValueInfoProto| !is_scores(v, ends) && code(v).is_some_and(|code| codes.contains(&code));
-    graph.output.iter().filter(is_one).collect()
+/// The other outputs of whole numbers or, where there are none, of texts.
+pub(super) fn beside<'a>(graph: &'a GraphProto, ends: &Ends) -> Vec<&'a ValueInfoProto> {
+    let of = |codes: &[i64]| -> Vec<&'a ValueInfoProto> {
+        let others = graph.output.iter().filter(|v| !is_scores(v, ends));
+        others.filter(|v| code(v).is_some_and(|code| codes.contains(&code))).collect()
+    };
+    let numbers = of(&[DType::I64.code(), DType::I32.code()]);
+    if numbers.is_empty() { of(&[TEXT]) } else { numbers }
 }
 
-/// Puts whole numbers in the place of texts, from what an output is made of on; the numbers of the classes.
-fn numbered(graph: &mut GraphProto, output: &str, classes: usize, names: &[String]) -> Option<Vec<i64>> {
+/// The node that makes a tensor, by its place in the file.
+pub(super) fn maker(graph: &GraphProto, tensor: &str) -> Option<usize> {
+    graph.node.iter().position(|node| node.output.iter().any(|name| name == tensor))
+}
+
+/// The constant that a node chooses elements from.
+pub(super) fn list<'a>(graph: &'a GraphProto, node: &NodeProto) -> Option<&'a TensorProto> {
+    let first = node.input.first()?;
+    graph.initializer.iter().find(|tensor| tensor.name.as_ref() == Some(first))
+}
+
+/// The numbers of the classes, and the nodes that give an output as one of these in place of a text, each with its place.
+fn numbered(graph: &GraphProto, output: &str, classes: usize, names: &[String]) -> Option<Numbered> {
     let mut name = output.to_owned();
     let mut is_text = graph.output.iter().any(|v| name_of(v) == output && code(v) == Some(TEXT));
     let places: Vec<i64> = (0..i64::try_from(classes).ok()?).collect();
+    let mut changed = Vec::new();
     for _ in 0..DEEPEST {
-        let node = graph.node.iter_mut().find(|node| node.output.contains(&name))?;
-        let (op, first) = (node.op_type.clone()?, node.input.first().cloned());
-        match op.as_str() {
+        let place = maker(graph, &name)?;
+        let node = &graph.node[place];
+        let first = node.input.first().cloned();
+        match node.op_type.as_deref()? {
             "Cast" => {
                 // Of a text, what was made into it tells the class.
-                for to in node.attribute.iter_mut().filter(|own| own.i == Some(TEXT)) {
+                let mut cast = node.clone();
+                for to in cast.attribute.iter_mut().filter(|own| own.i == Some(TEXT)) {
                     to.i = Some(DType::I64.code());
                     is_text = false;
                 }
+                changed.push((place, cast));
                 name = first?;
             }
-            "Flatten" | "Identity" | "Reshape" | "Squeeze" | "Unsqueeze" => name = first?,
-            "ArgMax" => return Some(places),
+            op if ARRANGING.contains(&op) => name = first?,
+            "ArgMax" => return Some((places, changed)),
             // From a list of the classes, at the place of the largest score.
             "ArrayFeatureExtractor" | "Gather" => {
-                let list = graph.initializer.iter().find(|tensor| tensor.name == first)?;
-                let count = list.dims.iter().try_fold(1i64, |n, extent| n.checked_mul(*extent));
-                let place = node.input.get(1)?.clone();
-                *node = forwarding(node, place);
-                return (count == i64::try_from(classes).ok()).then_some(places);
+                let extents = &list(graph, node)?.dims;
+                let count = extents.iter().try_fold(1i64, |n, extent| n.checked_mul(*extent));
+                changed.push((place, forwarding(node, node.input.get(1)?.clone())));
+                return (count == i64::try_from(classes).ok()).then_some((places, changed));
             }
             "LabelEncoder" if is_text => {
                 let given = encoded(node)?;
                 let input = first?;
-                *node = forwarding(node, input.clone());
+                changed.push((place, forwarding(node, input.clone())));
                 let number = |name: &String| given.iter().find(|(_, text)| text == name).map(|(key, _)| *key);
                 let labels: Option<Vec<i64>> = names.iter().map(number).collect();
                 if let Some(labels) = labels.filter(|labels| labels.len() == classes) {
-                    return Some(labels);
+                    return Some((labels, changed));
                 }
                 (name, is_text) = (input, false);
             }
@@ -112,8 +138,9 @@ fn numbered(graph: &mut GraphProto, output: &str, classes: usize, names: &[Strin
                 }
                 let ints = node.attribute.iter().find(|own| NUMBERS.iter().any(|name| is_named(own, name)));
                 if let Some(ints) = ints.map(|own| own.ints.clone()).filter(|ints| !ints.is_empty()) {
-                    return Some(ints);
+                    return Some((ints, changed));
                 }
+                let mut node = node.clone();
                 let texts = node.attribute.iter_mut().find(|own| is_named(own, TEXTS))?;
                 let fits = texts.strings.len() == classes;
                 *texts = AttributeProto {
@@ -124,7 +151,8 @@ fn numbered(graph: &mut GraphProto, output: &str, classes: usize, names: &[Strin
                 };
                 node.attribute
                     .retain(|own| !own.ints.is_empty() || !NUMBERS.iter().any(|name| is_named(own, name)));
-                return fits.then_some(places);
+                changed.push((place, node));
+                return fits.then_some((places, changed));
             }
         }
     }

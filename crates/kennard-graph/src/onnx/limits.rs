@@ -42,7 +42,7 @@ const PER_AXIS: &[(&str, &[usize])] = &[
     ("Unsqueeze", &[1]),
 ];
 
-/// Operators whose results have as many elements as the data say.
+/// Operators whose results have extents that depend on the data.
 const DATA_SIZED: &[&str] = &["Compress", "NonZero", "Unique"];
 
 /// Checks a graph of which `types` are known.
@@ -93,7 +93,7 @@ fn check_vectors(node: &Node, types: &Types) -> Result<()> {
         if let Some(Dim::Known(length)) = length
             && length > AXES
         {
-            return Err(node.error(format!("its input {i} names {length} axes; no tensor has so many")));
+            return Err(node.error(format!("its input {i} names {length} axes, more than a tensor can have")));
         }
     }
     Ok(())
@@ -104,11 +104,11 @@ struct Traced<'g> {
     types: &'g Types,
     /// What a caller feeds is the caller's choice, not the file's.
     inputs: HashSet<&'g str>,
-    /// In any way, through a shape too.
+    /// Tensors that depend on them in any way, through a shape too.
     fed: HashSet<&'g str>,
-    /// Their elements do.
+    /// Tensors whose elements do.
     by_value: HashSet<&'g str>,
-    /// How many elements they have depends on the inputs' elements.
+    /// Tensors whose extents depend on the inputs' elements.
     by_extent: HashSet<&'g str>,
 }
 
@@ -122,7 +122,7 @@ impl<'g> Traced<'g> {
         Traced {
             types,
             inputs: names(false),
-            fed: names(false),
+            fed: graph.reached(names(false), |_| true),
             by_value: names(true),
             by_extent: HashSet::new(),
         }
@@ -145,20 +145,15 @@ impl<'g> Traced<'g> {
     /// Whether the node depends on an input.
     fn step(&mut self, node: &'g Node) -> bool {
         let outputs = || node.outputs.iter().filter(|name| !name.is_empty()).map(String::as_str);
-        let any = |set: &HashSet<&str>| node.inputs.iter().any(|name| set.contains(name.as_str()));
-        let (fed, by_extent) = (any(&self.fed), any(&self.by_extent));
-        let of_extents = matches!(node.op.as_str(), "Shape" | "Size");
-        let by_value = if of_extents { by_extent } else { any(&self.by_value) };
-        if fed {
-            self.fed.extend(outputs());
-        }
+        let by_extent = node.reads(&self.by_extent);
+        let by_value = if node.asks_extents() { by_extent } else { node.reads(&self.by_value) };
         if by_value {
             self.by_value.extend(outputs());
         }
-        if !of_extents && (by_extent || by_value && DATA_SIZED.contains(&node.op.as_str())) {
+        if !node.asks_extents() && (by_extent || by_value && DATA_SIZED.contains(&node.op.as_str())) {
             self.by_extent.extend(outputs().filter(|name| self.types.get(name).is_none()));
         }
-        fed
+        node.reads(&self.fed)
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Importer<'a> {
     functions: HashMap<[&'a str; 3], &'a FunctionProto>,
     /// The tensors there are so far.
     defined: RefCell<HashSet<String>>,
-    /// Those of them that have no value, which is an error where they are read.
+    /// The tensors among them that have no value, which is an error where they are read.
     empty: RefCell<HashMap<String, GraphError>>,
     /// Bytes and nodes.
     inlined: Cell<(usize, usize)>,
@@ -31,13 +31,13 @@ pub(super) struct Importer<'a> {
 pub(super) struct Scope<'a> {
     names: HashMap<&'a str, String>,
     around: Around<'a>,
-    /// In a function, the attributes it was called with.
+    /// The attributes that a function was called with; none outside of functions.
     attributes: Option<BTreeMap<String, Attribute>>,
     version: i64,
     depth: usize,
 }
 
-/// Where names are looked up that a scope does not have itself.
+/// The scope around another, in which names are looked up that the inner one lacks.
 enum Around<'a> {
     /// The graph: names stand for themselves.
     Graph,
@@ -96,7 +96,7 @@ fn domain(field: &Option<String>) -> &str {
 }
 
 impl<'a> Importer<'a> {
-    /// For a graph of which inputs and constants stand.
+    /// An importer into a graph that has its inputs and constants already.
     pub fn new(
         builder: &'a Builder,
         files: &'a Files,

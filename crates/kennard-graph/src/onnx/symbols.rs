@@ -23,7 +23,7 @@ pub(super) struct Symbols<'a> {
 }
 
 impl<'a> Symbols<'a> {
-    /// Of a file; `sample` is an input, and the shape of one sample of it.
+    /// The symbols of a file; `sample` is an input, and the shape of one sample of it.
     pub fn new(model: &'a ModelProto, sample: Option<(&'a ValueInfoProto, &'a [usize])>) -> Symbols<'a> {
         let (inputs, outputs) = match &model.graph {
             Some(graph) => (inputs(graph), graph.output.as_slice()),

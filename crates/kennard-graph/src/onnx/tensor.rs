@@ -21,17 +21,12 @@ pub(super) fn read_tensor(proto: &TensorProto, files: &Files) -> Result<Tensor> 
             type_name(code.into())
         ))
     })?;
-    let outside = proto.data_location == Some(1);
-    if outside && code == DType::F32.code() as i32 {
+    if is_outside(proto) && code == DType::F32.code() as i32 {
         let floats = files.floats(&proto.external_data, len).map_err(error)?;
         let array = ArrayD::from_shape_vec(IxDyn(&shape), floats);
         return Ok(array.map_err(|e| error(e.to_string()))?.into());
     }
-    let raw = if outside {
-        Some(files.read(&proto.external_data, len * element).map_err(error)?)
-    } else {
-        proto.raw_data.clone().filter(|raw| !raw.is_empty())
-    };
+    let raw = bytes(proto, files, len * element).map_err(error)?;
     if let Some(raw) = &raw
         && raw.len() != len * element
     {
@@ -42,6 +37,19 @@ pub(super) fn read_tensor(proto: &TensorProto, files: &Files) -> Result<Tensor> 
     }
     let source = Source { proto, raw, len };
     source.read(code, &shape).map_err(error)
+}
+
+/// Whether a tensor's data are kept outside the model file.
+fn is_outside(proto: &TensorProto) -> bool {
+    proto.data_location == Some(1)
+}
+
+/// A tensor's data as bytes, `size` of them where they are kept outside; none where they are in a field of their type.
+fn bytes(proto: &TensorProto, files: &Files, size: usize) -> Result<Option<Bytes>, String> {
+    match is_outside(proto) {
+        true => files.read(&proto.external_data, size).map(Some),
+        false => Ok(proto.raw_data.clone().filter(|raw| !raw.is_empty())),
+    }
 }
 
 /// Signed and unsigned integers of 4 bits.
@@ -57,14 +65,8 @@ pub(super) fn read_4_bits(proto: &TensorProto, files: &Files) -> Result<Tensor> 
     let name = proto.name.as_deref().unwrap_or("");
     let error = |message: String| GraphError::Format(format!("the tensor `{name}` {message}"));
     let (shape, len) = extents(&proto.dims).map_err(error)?;
-    let packed = if proto.data_location == Some(1) {
-        files.read(&proto.external_data, len.div_ceil(2)).map_err(error)?
-    } else if let Some(raw) = proto.raw_data.clone().filter(|raw| !raw.is_empty()) {
-        raw
-    } else {
-        let bytes: Option<Vec<u8>> = proto.int32_data.iter().map(|&v| u8::try_from(v & 255).ok()).collect();
-        bytes.unwrap_or_default().into()
-    };
+    let lowest = || proto.int32_data.iter().map(|v| v.to_le_bytes()[0]).collect::<Vec<u8>>();
+    let packed = bytes(proto, files, len.div_ceil(2)).map_err(error)?.unwrap_or_else(|| lowest().into());
     if packed.len() != len.div_ceil(2) {
         return Err(error(format!("has {} bytes of data for {len} integers of 4 bits", packed.len())));
     }

@@ -36,7 +36,7 @@ pub(super) fn append(model: &Graph, limits: [f32; 2], crown: bool, clean: bool) 
     let all = builder.constant(Tensor::from(ndarray::Array2::<f32>::eye(classes).into_dyn())).unsqueeze(&[0]);
     let spec = all - own.unsqueeze(&[1]);
     let worst = |method| -> Result<Var<'_>> {
-        // That of the label itself is zero but for rounding.
+        // The bound of the label itself is zero but for rounding.
         Ok(largest(&builder, &model, method, region, spec)? * (1.0 - own))
     };
     let mut margins = worst(Method::Intervals)?;

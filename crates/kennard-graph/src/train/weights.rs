@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::{Attribute, Builder, Graph, GraphError, Node, Result, Shape, TensorType, Value};
 
 /// A normalisation's running statistics: the names of two constants, one number a channel each.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Statistics {
     /// The constant with the running means.
     pub mean: String,
@@ -13,6 +13,8 @@ pub struct Statistics {
     pub variance: String,
     /// How many elements of one sample share a mean, if that is known.
     pub positions: Option<usize>,
+    /// The weight of a new batch in them: 1 less the momentum of the node.
+    pub rate: f32,
 }
 
 /// The inputs of an operator that are its weights and biases.
@@ -73,7 +75,7 @@ pub fn trainable(graph: &Graph) -> Vec<String> {
             made.extend(node.outputs.iter().map(|name| (name.as_str(), of.clone())));
             continue;
         }
-        let behind = node.inputs.iter().any(|name| depends.contains(name.as_str()));
+        let behind = node.reads(&depends);
         let places: &[usize] = match node.op.as_str() {
             "Add" | "Mul" if behind => &[0, 1],
             op => places(op),
@@ -94,7 +96,7 @@ pub fn trainable(graph: &Graph) -> Vec<String> {
             }
         }
         if any {
-            depends.extend(node.outputs.iter().map(String::as_str));
+            depends.extend(node.outputs.iter().map(String::as_str).filter(|name| !name.is_empty()));
         }
     }
     found
@@ -136,18 +138,32 @@ fn normalizations(graph: &Graph) -> impl Iterator<Item = (usize, Statistics)> {
         let (mean, variance) = constant(3).zip(constant(4)).filter(|_| node.op == "BatchNormalization")?;
         let dims = types.get(node.input(0)?).map(|ty| ty.shape.0.get(2..).unwrap_or_default().to_vec());
         let positions = dims.and_then(|dims| dims.iter().map(|dim| dim.known()).product());
-        let statistics = Statistics { mean: mean.into(), variance: variance.into(), positions };
+        let rate = complement(node.float("momentum", 0.9) as f32);
+        let statistics = Statistics { mean: mean.into(), variance: variance.into(), positions, rate };
         seen.insert(mean.into()).then_some((i, statistics))
     })
 }
 
+/// 1 − x of the decimal that x was written as: in single precision 1 − 0.9 is not the number nearest to 0.1. 0 where it would
+/// be less.
+fn complement(x: f32) -> f32 {
+    let written: f64 = x.to_string().parse().unwrap_or(x.into());
+    ((1.0 - written) as f32).max(0.0)
+}
+
 /// The graph with these normalisations using the statistics of the batch, which become outputs: of each the
 /// mean, then the variance (divided by n).
+///
+/// # Errors
+/// When the running statistics of one would not be a mean over batches.
 pub(super) fn in_training_mode(graph: &Graph, statistics: &[Statistics]) -> Result<Graph> {
     let mut graph = graph.clone();
     let own: Vec<(usize, Statistics)> = normalizations(&graph).collect();
     let mut outputs = Vec::new();
     for (i, own) in own.into_iter().filter(|(_, own)| statistics.contains(own)) {
+        if own.rate == 0.0 || own.rate > 1.0 {
+            return Err(GraphError::Momentum { mean: own.mean, rate: own.rate });
+        }
         let node: &mut Node = &mut graph.nodes[i];
         let channels = graph.constants.get(&own.mean).map_or(0, |tensor| tensor.len());
         let names = [&own.mean, &own.variance].map(|name| format!("batch/{name}"));
@@ -229,6 +245,38 @@ mod tests {
             .into(),
             ..Graph::default()
         }
+    }
+
+    /// PyTorch writes 1 − momentum, and the standard's default is 0.9.
+    #[test]
+    fn running_statistics_move_as_the_node_says() {
+        let channels = |name: &str| (name.to_string(), Tensor::from(ArrayD::from_elem(vec![2], 1.0_f32)));
+        let mut graph = Graph {
+            nodes: vec![node("BatchNormalization", &["x", "gain", "bias", "mean", "variance"], "z")],
+            constants: ["gain", "bias", "mean", "variance"].map(channels).into(),
+            ..layered()
+        };
+        let mut with = |momentum: Option<f32>| {
+            if let Some(momentum) = momentum {
+                graph.nodes[0].attributes.insert("momentum".into(), Attribute::Float(momentum));
+            }
+            let found = statistics(&graph);
+            (found[0].rate, in_training_mode(&graph, &found).map_err(|error| error.to_string()))
+        };
+        for (momentum, rate) in
+            [(None, 0.1), (Some(0.9), 0.1), (Some(0.5), 0.5), (Some(0.99), 0.01), (Some(0.0), 1.0)]
+        {
+            let (found, opened) = with(momentum);
+            assert_eq!(found, rate, "{momentum:?}");
+            let opened = opened.unwrap();
+            assert_eq!(opened.nodes[0].attributes["momentum"], Attribute::Float(0.0));
+        }
+        let (_, refused) = with(Some(1.0));
+        assert!(
+            refused
+                .unwrap_err()
+                .contains("`mean` mixes a batch into its running statistics with the weight 0")
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 /// A value that trees look at.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Column {
-    /// Of which element it is made.
+    /// The element that it is made of.
     pub element: usize,
     steps: Vec<ColumnStep>,
     /// Whether it is of double precision.

@@ -37,7 +37,7 @@ pub struct Tree(pub Vec<TreeNode>);
 pub enum TreeNode {
     /// An end.
     Leaf,
-    /// Where the ways part.
+    /// A comparison with a threshold.
     Branch {
         /// Which element of the input is looked at.
         element: usize,

@@ -64,7 +64,7 @@ fn imputer(node: Node, b: &Builder) -> Result<Option<Node>> {
     replace(&node, b.op("Where", &[Some(is_missing), Some(values), Some(x)], &[]))
 }
 
-/// As many values as there are features, or the first for all.
+/// One value for each feature, or the first for all of them.
 fn fitting<T>(mut values: Vec<T>, features: Option<usize>) -> Vec<T> {
     if features != Some(values.len()) {
         values.truncate(1);

@@ -184,7 +184,7 @@ fn dequantized<'b>(c: &Call<'_, 'b>, [x, scale, zero]: [usize; 3], axis: i64) ->
     c.builder.op("DequantizeLinear", &inputs, &[("axis", axis.into())])
 }
 
-/// Without a zero point it is 0, of the type of input `x`.
+/// The zero point; where it is left out, 0 of the type of input `x`.
 fn quantized<'b>(c: &Call<'_, 'b>, y: Var<'b>, x: usize, [scale, zero]: [usize; 2]) -> Var<'b> {
     let none = || {
         let (dtype, shape) = (c.x(x).ty().ok()?.dtype, c.x(scale).shape().ok()?.known()?);

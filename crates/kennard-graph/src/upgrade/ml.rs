@@ -41,12 +41,12 @@ fn linear_classifier(node: Node, b: &Builder) -> Result<Option<Node>> {
         ("NONE", false) => scores,
         ("SOFTMAX", false) => scores.apply_with("Softmax", &last),
         // So does ONNX Runtime, with or without a softmax.
-        ("NONE" | "SOFTMAX", true) => both(b, 1.0 - scores, scores),
+        ("NONE" | "SOFTMAX", true) => (1.0 - scores).beside(scores),
         // σ(−z) and σ(z) as a softmax, which can be taken off.
         ("LOGISTIC", false) if opposite => (scores * 0.5).apply_with("Softmax", &last),
         ("LOGISTIC", false) => scores.apply("Sigmoid"),
         // As a softmax it can be taken off.
-        ("LOGISTIC", true) => both(b, scores.zeros_like(), scores).apply_with("Softmax", &last),
+        ("LOGISTIC", true) => scores.zeros_like().beside(scores).apply_with("Softmax", &last),
         (other, _) => return Err(node.error(format!("its post_transform {other} cannot be spelled out"))),
     };
     if let Some(labels) = labels.filter(|_| !node.outputs[0].is_empty()) {
@@ -117,11 +117,6 @@ fn array_feature_extractor(node: Node, b: &Builder) -> Result<Option<Node>> {
         }
         _ => Ok(Some(node)),
     }
-}
-
-/// Two columns.
-fn both<'b>(b: &'b Builder, first: Var<'b>, second: Var<'b>) -> Var<'b> {
-    b.op("Concat", &[Some(first), Some(second)], &[("axis", Attribute::Int(1))])
 }
 
 /// `x / ‖x‖`, or `x / max x`, along the features; where that is 0, `x`.

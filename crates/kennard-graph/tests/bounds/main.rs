@@ -2,6 +2,7 @@
 //!
 //! Everything is run by rten in single precision and compared with double precision or exact rationals.
 
+mod balls;
 mod exact;
 mod formulas;
 mod functions;

@@ -1,6 +1,6 @@
 //! Gradient rules against finite differences.
 //!
-//! A case is a small graph and the point to differentiate it at (`cases/`, one file a family of rules).
+//! A case is a small graph and the point to differentiate it at (`cases/`, one file per family of rules).
 //! Each is differentiated once and, where the operator is smooth enough, twice, and compared with
 //! central differences of the same graph run by rten in single precision. The graphs are also written
 //! to a folder (`KENNARD_RULE_CASES`, else `rule-cases` in Cargo's folder for test files) where

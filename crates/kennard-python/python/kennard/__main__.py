@@ -9,7 +9,7 @@ from . import _kennard
 
 def main() -> None:
     """Does what the words of the command line say, and ends the process with its status."""
-    # The command has its own answer to ctrl-C, and finds ONNX Runtime where this Python has it.
+    # The command handles ctrl-C itself, and looks for ONNX Runtime where this Python has it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if sys.prefix != sys.base_prefix:
         os.environ.setdefault("VIRTUAL_ENV", sys.prefix)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional as F
 
-from ._ascent import Norm, ascend, as_eval, jitter, number, start
+from ._ascent import ascend, as_eval, jitter, number, start
 from ._losses import Bounds, Model, check_reduction, log_odds, places, reduced, standard_loss
+from ._norms import Norm
 
 
 def fgsm_rs_loss(
@@ -163,7 +164,7 @@ def _checked(x: torch.Tensor, y: torch.Tensor, norm: Norm, reduction: str) -> tu
 
 
 def _odds(y: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
-    # Its gradient has the direction of the cross-entropy's, and does not vanish with it.
+    # The gradient of the log-odds has the direction of the cross-entropy's, and does not vanish where that is small.
     return lambda z: log_odds(z, y)
 
 
@@ -174,7 +175,7 @@ def _divergence(log_p: torch.Tensor, log_q: torch.Tensor) -> torch.Tensor:
 def _step(steps: int) -> float:
     number("steps", steps)
     if steps != int(steps):
-        raise ValueError(f"steps: {steps} is no whole number; give one, for example 10")
+        raise ValueError(f"steps: {steps} is not a whole number; give one, for example 10")
     if steps < 1:
         raise ValueError(f"steps: {steps} steps change nothing; give at least 1")
     return 2.5 / steps

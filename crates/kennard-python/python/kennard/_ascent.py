@@ -1,17 +1,16 @@
-"""Projected gradient ascent on a batch, as training does it."""
+"""Projected gradient ascent on a batch, as in adversarial training."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Real
-from typing import Literal
 
 import torch
 
-Norm = Literal["linf", "l2", "l1"]
+from ._norms import ORDERS, Norm
 
-# What numbers may be.
+# Examples of arguments that are numbers, for messages.
 _EXAMPLES = {"eps": "8 / 255", "beta": "6.0", "steps": "10"}
 
 # The share of coordinates that an l1 step moves (Tramèr and Boneh 2019, arXiv 1904.13000).
@@ -20,7 +19,7 @@ _L1_SHARE = 0.01
 
 @contextmanager
 def as_eval(model: object) -> Iterator[None]:
-    """A module in evaluation mode, each part as it was afterwards; other callables are left alone."""
+    """Puts a module into evaluation mode, and each part back into its own mode afterwards; leaves other callables alone."""
     # Frozen programs have no modes.
     parts = model.modules() if isinstance(model, torch.nn.Module) else ()
     modules = [module for module in parts if hasattr(module, "training")]
@@ -37,8 +36,9 @@ def as_eval(model: object) -> Iterator[None]:
 def start(
     x: torch.Tensor, eps: float, norm: Norm, bounds: tuple[float, float], generator: torch.Generator | None
 ) -> torch.Tensor:
-    """A random point of the ball around each sample, uniform in it, within the bounds."""
+    """A random point in the ball around each sample, uniformly distributed, then projected into the bounds."""
     _check(eps, norm)
+    tiny = torch.finfo(x.dtype).tiny
 
     def uniform(shape: tuple[int, ...]) -> torch.Tensor:
         return torch.rand(shape, generator=generator, device=x.device, dtype=x.dtype)
@@ -52,10 +52,10 @@ def start(
             length = torch.linalg.vector_norm(direction, dim=1, keepdim=True)
         else:
             signs = (uniform(tuple(flat.shape)) < 0.5).to(x.dtype) * 2 - 1
-            direction = -uniform(tuple(flat.shape)).clamp_min(1e-30).log() * signs
+            direction = -uniform(tuple(flat.shape)).clamp_min(tiny).log() * signs
             length = direction.abs().sum(1, keepdim=True)
         radius = eps * uniform((len(x), 1)) ** (1 / flat.shape[1])
-        moved = direction * (radius / length.clamp_min(1e-30))
+        moved = direction * (radius / length.clamp_min(tiny))
     return project(x, x + moved.view_as(x), eps, norm, bounds)
 
 
@@ -72,7 +72,7 @@ def ascend(
     model: Callable[[torch.Tensor], torch.Tensor],
     origin: torch.Tensor,
     x: torch.Tensor,
-    climbs: Callable[[torch.Tensor], torch.Tensor],
+    objective: Callable[[torch.Tensor], torch.Tensor],
     eps: float,
     norm: Norm,
     bounds: tuple[float, float],
@@ -80,14 +80,21 @@ def ascend(
     steps: int,
     step: float,
 ) -> torch.Tensor:
-    """Steps of `step` · `eps` up the gradient of `climbs` (of logits (n, K), one number a sample), the model in evaluation mode."""
+    """Takes steps of length `step` · `eps` up the gradient of `objective`, with the model in evaluation mode.
+
+    `objective` maps logits (n, K) to one number per sample, (n,).
+    """
     with as_eval(model):
         for _ in range(steps):
             with torch.enable_grad():
                 taken = x.detach().requires_grad_(True)
                 # A copy: a model may work in place.
-                (g,) = torch.autograd.grad(climbs(model(taken.clone())).sum(), taken)
-            x = project(origin, x + _move(g.nan_to_num(), norm) * (step * eps), eps, norm, bounds)
+                (g,) = torch.autograd.grad(objective(model(taken.clone())).sum(), taken)
+            g = g.nan_to_num()
+            if norm == "l1":
+                # Among the largest entries, those whose way up leaves the bounds would take the place of others that can move.
+                g = g.masked_fill(torch.where(g > 0, x >= bounds[1], x <= bounds[0]), 0)
+            x = project(origin, x + _move(g, norm) * (step * eps), eps, norm, bounds)
     return x.detach()
 
 
@@ -117,7 +124,7 @@ def project(
     flat = delta.flatten(1)
     if norm == "l2":
         length: torch.Tensor = torch.linalg.vector_norm(flat, dim=1, keepdim=True)
-        factor = (eps / length.clamp_min(1e-30)).clamp(max=1)
+        factor = (eps / length.clamp_min(torch.finfo(x.dtype).tiny)).clamp(max=1)
         return (origin + (flat * factor).view_as(x)).clamp(*bounds)
     # The nearest point of ball and box is a shrunk difference, cut off at the box: the right amount is found by halving.
     base, sizes = origin.flatten(1), flat.abs()
@@ -136,13 +143,13 @@ def project(
 
 
 def number(name: str, given: object) -> None:
-    """Refuses what is no number."""
+    """Refuses an argument that is not a number."""
     if isinstance(given, bool) or not (isinstance(given, Real) or (isinstance(given, torch.Tensor) and given.ndim == 0)):
         raise ValueError(f"{name}: {given!r} is no number; give one, for example {_EXAMPLES.get(name, '0.1')}")
 
 
 def _check(eps: float, norm: str) -> None:
-    if norm not in ("linf", "l2", "l1"):
+    if norm not in ORDERS:
         raise ValueError(f"norm: {norm!r} is unknown; give 'linf', 'l2' or 'l1'")
     number("eps", eps)
     if not 0 < eps < float("inf"):

@@ -15,21 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _calls, _data, _kennard, _prepare
+from . import _calls, _data, _kennard, _norms, _prepare
 from ._random import AnswersAtRandom
 
 if TYPE_CHECKING:
     import torch
 
-_NORMS = {"Linf": "linf", "L2": "l2", "L1": "l1"}
-_VERSIONS = {
-    "standard": ["apgd-ce", "apgd-t", "fab-t", "square"],
-    "plus": ["apgd-ce", "apgd-dlr", "fab", "square", "apgd-t", "fab-t"],
-    "rand": ["apgd-ce", "apgd-dlr"],
-}
+# Norms as the reference spells them.
+_NORMS = {name.capitalize(): name for name in _norms.ORDERS}
 
-# Of each attack object of the reference: the attacks that read its settings, and these, each as Kennard's attack has it and
-# with its usual value.
+# The versions that have attacks of their own.
+_VERSIONS = ("standard", "plus", "rand")
+
+# For each attack object of the reference, the attacks that use it, and its settings: the name of each in Kennard's attack, and
+# the usual value.
 _SETTINGS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, float]]]] = {
     "apgd": (
         ("apgd-ce", "apgd-dlr"),
@@ -100,7 +99,7 @@ class _Settings:
 
 
 def _rounded(points: torch.Tensor, origin: torch.Tensor) -> torch.Tensor:
-    """Points (n, ...) in [0, 1] in the precision of the samples `origin` that they are near, none further away than before."""
+    """Points (n, ...) in [0, 1] in the precision of the samples `origin`, rounded towards their samples."""
     import torch
 
     near = points.to(origin.dtype)
@@ -113,7 +112,7 @@ def _rounded(points: torch.Tensor, origin: torch.Tensor) -> torch.Tensor:
 
 
 def _interrupted(path: Path | None) -> str:
-    """What ctrl-C leaves."""
+    """What the message after ctrl-C says was kept."""
     if path is None:
         return "interrupted; nothing is kept without state_path, a file from which the same call goes on"
     if not path.exists():
@@ -132,7 +131,7 @@ class AutoAttack:
     eps : float or text
         The size of perturbations, `8 / 255` or `"8/255"`.
     seed : int, optional
-        Of all random numbers; 0 where it is left out, so that a second run finds the same.
+        The seed of all random numbers; 0 by default, so that a second run finds the same.
     verbose : bool
         Whether to print the accuracy after each attack.
     attacks_to_run : list of str, optional
@@ -187,7 +186,7 @@ class AutoAttack:
         self.seed = seed
         self.verbose = verbose
         self.version = version
-        self.attacks_to_run: list[str] = list(_VERSIONS.get(version, attacks_to_run or []))
+        self.attacks_to_run: list[str] = self._usual() if version in _VERSIONS else list(attacks_to_run or [])
         self.device = device
         self._log_path = log_path
         self.apgd, self.apgd_targeted, self.fab, self.square = (
@@ -248,11 +247,11 @@ class AutoAttack:
             self._log(f"initial accuracy: {known.clean:.2%}")
         x_adv = x_orig.detach().clone()
         try:
-            # All at once where nothing is kept in between: a sample that is broken makes room for the next.
+            # Without a state file all attacks run at once: where a sample is broken, the next one takes its place in the batch.
             as_published = not any(getattr(self, holder)._given for holder in _SETTINGS)
             # A point that is no longer adversarial in less precision leaves its sample to the next attack.
             precise = x_orig.element_size() >= 4
-            if path is None and left_to_run and as_published and precise and self.attacks_to_run == _VERSIONS.get(self.version):
+            if path is None and left_to_run and as_published and precise and self._is_whole():
                 self._run(known, self.version, x_orig, y_orig, x_adv, bs)
             else:
                 self._one_by_one(known, left_to_run, x_orig, y_orig, x_adv, bs, path)
@@ -267,7 +266,7 @@ class AutoAttack:
         """Runs every attack on all samples, with its version's budget, and returns what each found, by its name."""
         found = {}
         for name in self.attacks_to_run:
-            # Of the same version, whose budgets its attacks have.
+            # It keeps the version, and with it the budgets of the attacks.
             alone = copy.copy(self)
             alone.attacks_to_run = [name]
             found[name] = alone.run_standard_evaluation(x_orig, y_orig, bs=bs, return_labels=return_labels)
@@ -312,8 +311,8 @@ class AutoAttack:
         """Runs one attack, or a whole version, on what is left, and takes over what it found."""
         import torch
 
-        # All samples are given, for random numbers go by their places; what is broken gets another label, and as misclassified
-        # it is not attacked.
+        # All samples are given, since random numbers depend on their places; a broken sample gets another label, so that it
+        # counts as misclassified and is not attacked.
         found = self._attack(x, torch.where(known.robust | known.wrong, y, (y == 0).to(y.dtype)), attack, bs)
         self._ask(known, found)
         for name in found.points:
@@ -330,11 +329,11 @@ class AutoAttack:
             known.clean = correct.float().mean().item()
             self._log(f"initial accuracy: {known.clean:.2%}")
         known.wrong |= known.robust & ~correct
-        # Also later: what the model gets wrong when it is asked again is not robust.
+        # In later attacks too: a sample that the model misclassifies when it is asked again is not robust.
         known.robust &= correct
 
     def _budgeted(self, name: str) -> Any:
-        """An attack of the version, with the version's budget; one of another as it is usual. What is set counts instead."""
+        """An attack with the budget that the version gives it, or else its usual one; settings that were set take precedence."""
         own = self._own(name)
         given = {
             key: value
@@ -346,12 +345,24 @@ class AutoAttack:
         }
         return {**(own or {"name": name}), **given} if own or given else name
 
-    def _own(self, name: str) -> dict[str, Any] | None:
-        """An attack of the version with the version's budget; None of another."""
+    def _of_version(self) -> list[dict[str, Any]]:
+        """The attacks of the version with the version's budgets; none of `custom`."""
         if self.version not in _VERSIONS:
-            return None
+            return []
         own: list[dict[str, Any]] = json.loads(_kennard.version_attacks(self.version, _NORMS[self.norm]))
-        return next((attack for attack in own if attack["name"] == name), None)
+        return own
+
+    def _usual(self) -> list[str]:
+        """The names of the version's attacks."""
+        return [attack["name"] for attack in self._of_version()]
+
+    def _is_whole(self) -> bool:
+        """Whether the attacks to run are those of the version."""
+        return self.version in _VERSIONS and self.attacks_to_run == self._usual()
+
+    def _own(self, name: str) -> dict[str, Any] | None:
+        """An attack of the version with the version's budget; None where the version does not have it."""
+        return next((attack for attack in self._of_version() if attack["name"] == name), None)
 
     def _attack(self, x: torch.Tensor, y: torch.Tensor, attack: Any, bs: int) -> _calls.Attacked:
         try:
@@ -368,7 +379,7 @@ class AutoAttack:
                 progress=self.verbose,
             )
         except AnswersAtRandom as error:
-            # Others have an argument for such models.
+            # Other calls have the argument eot for such models.
             raise ValueError(f"{error.args[0]}; {_AT_RANDOM}") from None
 
     @staticmethod
@@ -413,7 +424,7 @@ class AutoAttack:
         points = torch.from_numpy(np.ascontiguousarray(found.points[name]))[broken].to(x_adv.device)
         near = _rounded(points, x_adv[broken.to(x_adv.device)])
         if near.element_size() < points.element_size() and len(near):
-            # What is nearer may not be adversarial any more.
+            # A point that was moved nearer may no longer be adversarial.
             fooled = self._predict(near, bs) != y[broken]
             near = near[fooled.to(near.device)]
             broken[broken.clone()] = fooled
@@ -435,8 +446,7 @@ class AutoAttack:
 
     def _final(self, x_adv: torch.Tensor, x_orig: torch.Tensor, robust: torch.Tensor) -> None:
         change = (x_adv.double() - x_orig.double()).reshape(len(x_orig), -1)
-        order = {"Linf": float("inf"), "L2": 2.0, "L1": 1.0}[self.norm]
-        size = change.norm(p=order, dim=1).max().item() if len(x_orig) else 0.0
+        size = change.norm(p=_norms.ORDERS[_NORMS[self.norm]], dim=1).max().item() if len(x_orig) else 0.0
         self._log(
             f"max {self.norm} perturbation: {size:.5f}, nan in tensor: {int((x_adv != x_adv).sum())}, "
             f"max: {x_adv.max().item():.5f}, min: {x_adv.min().item():.5f}"
@@ -466,7 +476,7 @@ class AutoAttack:
                 f"state_path: {path} is of {len(flags)} samples and the attacks {', '.join(sorted(wanted))}, not of this "
                 "run; name another file, or remove it to begin anew"
             )
-        # It is there before anything was run.
+        # The reference writes the file before it runs any attack.
         if not flags:
             return nothing
         self._log(f"restored {path}: {', '.join(sorted(ran)) or 'no attack'} were run; only the points of this run are returned")
@@ -474,7 +484,7 @@ class AutoAttack:
         return _Known(torch.tensor(flags, dtype=torch.bool), nothing.wrong, None if math.isnan(clean) else clean, named)
 
     def _save(self, path: Path | None, known: _Known) -> None:
-        """Writes the state file of the reference, whole or not at all, where there is to be one."""
+        """Writes the state file of the reference, whole or not at all; nothing where `path` is None."""
         if path is None:
             return
         state = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,9 @@ def audit(
         (`"mnist:data/mnist"`). A `DataLoader` that only makes batches or shuffles is its data set, read by index, in order;
         one with a `collate_fn`, a sampler or a batch sampler of its own is read once, as it yields.
     y : array (N,) of integers, optional
-        Labels; left out where `x` has them. Of a classifier with `classes_` they are those that it was fitted with, which
-        may be texts; the columns `label` and `prediction` have their places in `classes_`. So it is with the labels that an
-        ONNX file lists, where they are not 0, 1, 2, ...; numbers beside a list of names are places.
+        Labels; left out where `x` has them. For a classifier with `classes_`, give the labels that it was fitted with, which
+        may be texts; the columns `label` and `prediction` have their places in `classes_`. The same holds for the labels that
+        an ONNX file lists, unless they are 0, 1, 2, ...; where these are names, whole numbers are places in that list.
     norm : {"linf", "l2", "l1"}
         How perturbations are measured; also NumPy's `inf`, 2, 1.
     eps : float or text
@@ -64,8 +64,8 @@ def audit(
     out : path, optional
         The directory of the run, where every sample is kept as it finishes.
     resume : bool
-        Go on with the run that was interrupted there, with the same model: other weights, or a function that answers
-        otherwise, are refused.
+        Go on with the run that was interrupted there, with the same model: one with other weights, or that answers otherwise, is
+        refused.
     device : torch.device or text, optional
         Where a module computes.
     output : callable, text or int, optional
@@ -81,8 +81,8 @@ def audit(
         over transformations), decisions are those of the mean logits, and each adversarial point is then verified by 100
         fresh passes, see :attr:`Result.verified`.
     autocast : {"bfloat16", "float16"}, optional
-        The precision of all passes of a module, packets' and margins' too, but the last word on a point, which is in the
-        module's own. See `search_precision` for attacks alone.
+        The precision of all passes of a module, also for packets and margins; only the final check of each point is made in
+        the module's own precision. See `search_precision` to change the precision of attacks alone.
     progress : bool or callable
         Whether to show how far it is; or what is called with what is done, how much of it, and of how much.
     **options
@@ -116,11 +116,11 @@ def audit(
     True
     """
     wanted = {"device": device, "output": output, "engine": engine, "eot": eot, "autocast": autocast}
-    # Before anything else, so that a slip of the finger costs no time.
+    # First of all, so that a typing mistake costs no time.
     settings = _prepare.options(
         "audit", options, norm=norm, eps=eps, attack=attack, micro_batch=batch_size, resume=resume or None
     )
-    check_eps(settings)
+    _prepare.check_size(settings)
     if eot is not None and resume:
         raise ValueError("eot: an audit of a model that answers at random cannot be resumed; leave resume out")
     _prepare.check_resume(resume, out)
@@ -137,10 +137,7 @@ def _audited(
     checkpoint: tuple[str, int] | None = None,
 ) -> Result:
     place, kept = _prepare.directory(out)
-    settings = json.dumps({**run.settings, "out": os.fspath(place)})
-    found, broken = _kennard.audit(
-        run.model.native, run.data, settings, _prepare.progress(progress), checkpoint, points
-    )
+    found, broken = run.ask(_kennard.audit, place, progress, checkpoint, points)
     result = run.finished(Result(found, place, kept, run.model.engine))
     if points:
         found_by = names(result.summary)
@@ -165,22 +162,22 @@ def names(summary: dict[str, Any]) -> list[str]:
     ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Attacked:
     """The adversarial points of attacks.
 
     Attributes
     ----------
     points : dict of text to array (N, ...) of float32
-        What each attack found; a sample that it did not break is there as it is.
+        The points that each attack found; where it did not break a sample, the sample itself.
     broken : dict of text to array (N,) of bool
-        Which samples it broke within epsilon.
+        Which samples each attack broke within epsilon.
     correct : array (N,) of bool
         Which samples are classified correctly to begin with.
     index : array (N,) of int
-        Their places in `x`: all of them, or those that `samples`, `first` or `shard` chose.
+        The places of the samples in `x`: all of them, or those that `samples`, `first` or `shard` chose.
     verified : Verified or None
-        Of a model that answers at random (`eot`), how often each adversarial point fools it.
+        For a model that answers at random (`eot`), how often each adversarial point fools it.
     engine : text
         What computed the model, and why.
     """
@@ -190,7 +187,7 @@ class Attacked:
     correct: NDArray[np.bool_]
     index: NDArray[np.int64]
     verified: Verified | None = None
-    engine: str = field(default="", compare=False)
+    engine: str = ""
 
     @property
     def best(self) -> NDArray[np.float32]:
@@ -246,11 +243,11 @@ def attack(
     """
     wanted = {"device": device, "output": output, "engine": engine, "eot": eot, "autocast": autocast}
     settings = _prepare.options("attack", options, norm=norm, eps=eps, attack=attack, micro_batch=batch_size)
-    check_eps(settings)
+    _prepare.check_size(settings)
     run = _prepare.ready(model, x, y, settings, **wanted)
     if run.data is None or run.inputs is None:
         raise ValueError("x: give the samples themselves; the command `kennard attack` takes data sets by name")
-    found = _kennard.attack(run.model.native, run.data, json.dumps(run.settings), _prepare.progress(progress))
+    found = _kennard.attack(run.model.native, run.data, json.dumps(run.settings), _prepare.hearer(progress))
     run.model.check_unchanged()
     records = json.loads(found.records)
     names = found.names
@@ -327,10 +324,5 @@ def report(
     if not several:
         raise ValueError("runs: there are none; give the directory of a run, or a result, at least")
     found = _page.target(path)
-    _kennard.report([run.out if isinstance(run, Outcome) else run for run in several], found, table)
+    _kennard.report([run._place() if isinstance(run, Outcome) else run for run in several], found, table)
     return found
-
-
-def check_eps(settings: dict[str, Any]) -> None:
-    if all(settings.get(name) is None for name in ("eps", "eps_per_feature", "boxes", "minimal")):
-        raise ValueError("eps is missing: the largest perturbation, for example eps=8/255")

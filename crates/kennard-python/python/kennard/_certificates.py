@@ -1,10 +1,9 @@
-"""Certificates: of a model, and of what noise makes of it; bounds as files."""
+"""Certificates for a model and for its smoothed classifier, and bounds as files."""
 
 from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from ._train import taken
 
 
 class Certified(Result):
-    """What is proved of each sample: that nothing within epsilon is misclassified.
+    """Certificates for samples: proofs that nothing within epsilon is misclassified.
 
     Attributes
     ----------
@@ -36,18 +35,19 @@ class Certified(Result):
     @property
     def certified(self) -> NDArray[np.bool_]:
         """Which samples are certified, (N,)."""
-        if "certified" not in self.columns:
-            return np.zeros(len(self.samples), dtype=np.bool_)
-        certified: NDArray[np.bool_] = self.column("certified") == 1
-        return certified
+        return self._proved("certified")
 
     @property
     def certified_in_floats(self) -> NDArray[np.bool_]:
         """Which samples are certified for float32 arithmetic too, sums taken in any order, (N,)."""
-        if "certified.in_floats" not in self.columns:
+        return self._proved("certified.in_floats")
+
+    def _proved(self, name: str) -> NDArray[np.bool_]:
+        """Which samples have a 1 in a column, (N,); none where there is no such column."""
+        if name not in self.columns:
             return np.zeros(len(self.samples), dtype=np.bool_)
-        certified: NDArray[np.bool_] = self.column("certified.in_floats") == 1
-        return certified
+        proved: NDArray[np.bool_] = self.column(name) == 1
+        return proved
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -81,9 +81,9 @@ def certify(
     progress: bool | Progress = True,
     **options: Any,
 ) -> Certified:
-    """Proves of samples that nothing within `eps` is misclassified: `kennard certify`.
+    """Proves for samples that nothing within `eps` is misclassified: `kennard certify`.
 
-    Bounds are of graphs. A module is exported to ONNX, and what is proved is proved of that file.
+    Bounds are computed for graphs. A module is exported to ONNX, and the proofs hold for that file.
 
     Parameters
     ----------
@@ -106,13 +106,13 @@ def certify(
     progress : bool or callable
         Whether to show how far it is; or what is called with what is done, how much of it, and of how much.
     **options
-        What else `kennard certify` takes, by the same names: `samples`, `first`, `seed`, `bounds`, `require` (as in
-        :func:`audit`), ...
+        What else `kennard certify` takes, by the same names: `samples`, `first`, `seed`, `bounds`, `eps_per_feature` or
+        `boxes` (in place of `eps`), `frozen`, `require` (as in :func:`audit`), ...
 
     Returns
     -------
     Certified
-        Samples are certified, misclassified to begin with, or undecided: of these nothing is known.
+        Each sample is certified, misclassified to begin with, or undecided; nothing is proved about the undecided ones.
 
     Raises
     ------
@@ -133,9 +133,8 @@ def certify(
     settings = _prepare.options(
         "certify", options, norm=norm, eps=eps, micro_batch=batch_size, resume=resume or None
     )
+    _prepare.check_size(settings)
     _prepare.check_resume(resume, out)
-    if settings.get("eps") is None:
-        raise ValueError("eps is missing: the largest perturbation, for example eps=8/255")
     if not (_models.is_file(model) or _models.is_module(model)):
         raise ValueError(
             f"model: a {type(model).__name__} has no graph to bound; give a path, bytes, an onnx.ModelProto, or a "
@@ -143,14 +142,11 @@ def certify(
         )
     engine = "export" if _models.is_module(model) else "live"
     run = _prepare.ready(model, x, y, settings, output=output, engine=engine)
-    place, kept = _prepare.directory(out)
-    given = json.dumps({**run.settings, "out": os.fspath(place)})
-    found = _kennard.certify(run.model.native, run.data, given, _prepare.progress(progress))
-    return run.finished(Certified(found, place, kept, run.model.engine))
+    return run.outcome(Certified, _kennard.certify, _prepare.directory(out), progress)
 
 
 class Smoothed(Outcome):
-    """Certificates of the smoothed classifier g that normal noise makes of a model. They say nothing of the model itself.
+    """Certificates for the smoothed classifier g, a model under normal noise. They do not hold for the model itself.
 
     Attributes
     ----------
@@ -165,9 +161,7 @@ class Smoothed(Outcome):
         What computed the model, and why.
     """
 
-    def __init__(self, found: _kennard.Outcome, out: Path, kept: Any = None, engine: str = "") -> None:
-        super().__init__(found, out, kept, engine)
-        self.samples = found
+    samples: _kennard.Outcome
 
     @property
     def certified(self) -> list[dict[str, Any]]:
@@ -187,7 +181,7 @@ class Smoothed(Outcome):
 
     @property
     def abstained(self) -> int | None:
-        """On how many samples g abstains; None where larger radii than 0 ended the drawing before that was known."""
+        """On how many samples g abstains; None where draws stopped early, since all radii were decided."""
         found = self.summary["abstained"]
         return None if found is None else int(found)
 
@@ -259,10 +253,7 @@ def smooth(
     )
     _prepare.check_resume(resume, out)
     run = _prepare.ready(model, x, y, settings, device=device, output=output, engine=engine)
-    place, kept = _prepare.directory(out)
-    given = json.dumps({**run.settings, "out": os.fspath(place)})
-    found = _kennard.smooth(run.model.native, run.data, given, _prepare.progress(progress))
-    return run.finished(Smoothed(found, place, kept, run.model.engine))
+    return run.outcome(Smoothed, _kennard.smooth, _prepare.directory(out), progress)
 
 
 def bound(

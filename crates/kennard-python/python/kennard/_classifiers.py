@@ -1,4 +1,4 @@
-"""Classifiers as scikit-learn has them: their scores as logits, and whether their own labels are those of the largest."""
+"""Classifiers like scikit-learn's: scores as logits, and whether `predict` returns the class of the largest score."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 # Smaller probabilities have the logarithm of this one.
 _LEAST = 1e-30
 
-# A score that is as large as the threshold is of the class: thresholds are smaller by this share.
+# A score equal to the threshold counts as reaching it: thresholds are lowered by this share.
 _TIE = 1e-12
 
 # Rows whose labels are asked for at once.
@@ -29,8 +29,8 @@ def is_classifier(given: Any) -> bool:
 
 
 def classifier_of(given: Any) -> Any:
-    """The classifier whose method `predict_proba` it is, which does not say itself that it returns probabilities; or whose
-    `decision_function` it is, without `predict_proba`."""
+    """The classifier that a bound method `predict_proba` belongs to, or a `decision_function` where there is no `predict_proba`;
+    anything else as it is."""
     owner, name = getattr(given, "__self__", None), getattr(given, "__name__", "")
     if name == "predict_proba" and hasattr(owner, name):
         return owner
@@ -39,7 +39,7 @@ def classifier_of(given: Any) -> Any:
 
 @dataclass(frozen=True)
 class Scored:
-    """How the logits of a classifier come about.
+    """How the logits of a classifier are computed.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Scored:
     logits : callable
         From what that returns to logits (n, K).
     said : text
-        What is not as usual about it, to go on with.
+        What is unusual about them, as the end of a sentence.
     """
 
     scores: Callable[[Any], Any]
@@ -57,8 +57,9 @@ class Scored:
 
 
 def scored(classifier: Any) -> Scored:
-    """The logits of a classifier: the logarithms of its probabilities; else the decision function, beside zeros where it is one
-    number. Those of two classes with a threshold are such that the larger one is of the class that `predict` returns."""
+    """The logits of a classifier: the logarithms of its probabilities, or else its decision function, with zeros beside it where
+    it is one number per row. Where a threshold decides between two classes, the larger logit belongs to the class that `predict`
+    returns."""
     found = _with_threshold(classifier)
     if found is not None:
         return found
@@ -85,7 +86,7 @@ def _decisions(found: NDArray[Any], classes: int) -> NDArray[Any]:
 
 
 def _with_threshold(classifier: Any) -> Scored | None:
-    """The logits of a classifier of two classes that decides by a threshold of its own, as scikit-learn has them."""
+    """The logits of a classifier of two classes with a threshold of its own, as in scikit-learn; None for other classifiers."""
     if not {base.__name__ for base in type(classifier).__mro__} & _THRESHOLDS or len(getattr(classifier, "classes_", ())) != 2:
         return None
     inner, method = classifier.estimator_, classifier.response_method
@@ -114,7 +115,7 @@ def _with_threshold(classifier: Any) -> Scored | None:
 
 
 def other_labels(classifier: Any, rows: NDArray[Any], predicted: NDArray[Any], frame: Any = None) -> int:
-    """For how many rows (n, d) the label that `predict` returns is not that of the class `predicted` (n,), a place in `classes_`."""
+    """For how many rows (n, d) `predict` returns another label than that of the class `predicted` (n,), places in `classes_`."""
     named = getattr(classifier, "classes_", None)
     other = 0
     for begin in range(0, len(rows), _ROWS):

@@ -1,4 +1,4 @@
-"""Samples as people hold them: arrays, or what is read one by one."""
+"""Samples in the forms that callers have them in: arrays, or data sets that are read one by one."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ from numpy.typing import NDArray
 
 from ._kennard import Arrays, KennardError
 
-# More than this many bytes of samples that arrive one by one are kept in a file.
+# Samples that arrive one by one are kept in a file where they take more than this many bytes.
 _IN_MEMORY = 1 << 26
 
-# This many of the samples that are read one by one show what a model makes of them.
+# How many of the samples that are read one by one a model is tried on.
 _FIRST = 8
 
 # The samples (n, ...) at places (n,).
 Rows = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
-# Larger labels are no numbers of classes.
+# So many batches with a single label 1 each, the others 0, are samples with a label for each class.
+_SURELY = 5
+
+# Labels from here on are refused as numbers of classes.
 _LARGEST = 2**31
 
 
@@ -41,7 +44,7 @@ class Listed(np.ndarray[Any, Any]):
 def arrays(
     x: Any, y: Any = None, classes: NDArray[Any] | None = None, bounds: Any = None
 ) -> tuple[Arrays, NDArray[np.float32], Rows]:
-    """Makes samples and labels what the native part reads.
+    """Prepares samples and labels for the native part.
 
     Parameters
     ----------
@@ -106,7 +109,7 @@ def collected(
 
 
 def frame_of(x: Any) -> Callable[[NDArray[np.float32]], Any] | None:
-    """What makes a table of samples (n, d), with the columns of the table that samples came as; None where they came as none."""
+    """A function that makes a table of samples (n, d), with the columns of the table `x`; None where `x` is not a table."""
     if not (_is_table(x) and hasattr(x, "columns")):
         return None
     kind, columns = type(x), x.columns
@@ -116,7 +119,7 @@ def frame_of(x: Any) -> Callable[[NDArray[np.float32]], Any] | None:
 
 
 def first_batch(x: NDArray[np.float32], batch: int | None) -> NDArray[np.float32]:
-    """The first eight samples; where a model takes batches of one size alone, one of these, the samples over again."""
+    """The first eight samples; where a model takes batches of one size only, one such batch, with samples repeated."""
     if batch is None:
         return np.array(x[:8])
     return np.array(x[np.arange(batch) % min(len(x), batch)])
@@ -125,7 +128,7 @@ def first_batch(x: NDArray[np.float32], batch: int | None) -> NDArray[np.float32
 def in_batches(
     answer: Callable[[NDArray[np.float32]], NDArray[Any]], points: NDArray[np.float32], batch: int | None
 ) -> NDArray[Any]:
-    """What a model answers at points (n, ...); in batches of one size, where it takes these alone."""
+    """The answers of a model at points (n, ...), in batches of one size where `batch` gives it."""
     if batch is None:
         return answer(points)
     parts = [points[begin : begin + batch] for begin in range(0, len(points), batch)]
@@ -135,23 +138,23 @@ def in_batches(
 
 _NONE = "x: there are no samples; give at least one"
 
-# What columns of samples and of labels may be called.
+# Names that columns of samples and of labels may have.
 _SAMPLES = ("image", "img", "pixel_values", "x", "input")
 _LABELS = ("label", "labels", "fine_label", "target", "y")
 
-# What makes pictures of a data set of Hugging Face's alike.
+# Code that gives all pictures of a Hugging Face data set one mode.
 _ALIKE = 'dataset.map(lambda row: {"image": row["image"].convert("RGB")})'
 
 
 def _names(classes: NDArray[Any] | None) -> list[str]:
-    """What the classes are called, where that is not their number."""
+    """The names of the classes; none where they are called by their numbers."""
     return [] if classes is None else [str(name) for name in classes.tolist()]
 
 
 def _together(
     x: Any, y: Any, classes: NDArray[Any] | None = None, bounds: Any = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Samples and labels as arrays that go together."""
+    """Samples and labels as arrays, of which there are equally many."""
     _check_apart(x)
     inputs, labels = floats(x, bounds), labels_of(y, classes)
     if inputs.ndim > 0 and not len(inputs):
@@ -164,7 +167,7 @@ def _together(
 
 
 def _check_apart(x: Any) -> None:
-    """Refuses labels beside what has some of its own, or yields samples one by one."""
+    """Refuses labels beside data that have labels of their own, or that yield samples one by one."""
     if _is_loader(x) or any(base.__module__.startswith("torch.utils.data") for base in type(x).__mro__):
         raise ValueError(
             f"y: a {type(x).__name__} as x yields samples with their labels; leave y out, or give the samples alone as an array"
@@ -178,7 +181,7 @@ def _check_labelled(x: Any) -> None:
 
 
 def _check_shape(place: int, row: NDArray[Any], first: NDArray[Any]) -> None:
-    """Refuses a sample that is shaped otherwise than the first."""
+    """Refuses a sample whose shape is not that of the first."""
     if row.shape != first.shape:
         coloured = row.ndim == first.ndim == 3 and {len(row), len(first)} == {1, 3} and row.shape[1:] == first.shape[1:]
         cure = f"; where some pictures are grey and some coloured, make them alike: {_ALIKE}" if coloured else ""
@@ -186,7 +189,7 @@ def _check_shape(place: int, row: NDArray[Any], first: NDArray[Any]) -> None:
 
 
 def _array(name: str, given: Any, wanted: str) -> NDArray[Any]:
-    """An array of what may be one; what NumPy or PyTorch says against it names no argument."""
+    """An array made from an argument; errors name the argument, which those of NumPy and PyTorch do not."""
     _check_unmasked(name, given)
     try:
         if hasattr(given, "detach"):
@@ -208,7 +211,7 @@ def _of_tensor(name: str, tensor: Any) -> NDArray[Any]:
 
 
 def _check_unmasked(name: str, given: Any) -> None:
-    """Refuses what has masked entries: an array of NumPy would have what lies beneath the mask."""
+    """Refuses masked entries: a plain NumPy array would have the values beneath the mask."""
     parts = given if isinstance(given, (list, tuple)) else [given]
     masked = sum(int(np.ma.getmaskarray(part).sum()) for part in parts if isinstance(part, np.ma.MaskedArray))
     if masked:
@@ -218,7 +221,7 @@ def _check_unmasked(name: str, given: Any) -> None:
 
 
 def floats(x: Any, bounds: Any = None) -> NDArray[np.float32]:
-    """A float32 array of what is an array of some kind; `uint8` are pixels, and divided by 255, but for tables."""
+    """Samples as a float32 array; `uint8` arrays are pixels and are divided by 255, except in tables."""
     array = _array("x", x, "give an array (N, ...) of samples of one shape; of pairs with labels of their own leave y out")
     if array.dtype == np.uint8 and not _is_table(x):
         _check_units(bounds)
@@ -232,12 +235,12 @@ def floats(x: Any, bounds: Any = None) -> NDArray[np.float32]:
 
 
 def _is_table(x: Any) -> bool:
-    """Whether it is a table, or a row of one, whose numbers are no pixels."""
+    """Whether it is a table, or a row of one, whose numbers are not pixels."""
     return hasattr(x, "iloc") or type(x).__module__.partition(".")[0] in ("polars", "pyarrow")
 
 
 def _check_units(bounds: Any) -> None:
-    """Refuses pixels, which are divided by 255, with bounds that are not."""
+    """Refuses pixels, which are divided by 255, together with bounds that are larger than 1."""
     if bounds is not None and any(float(end) > 1 for end in bounds):
         raise ValueError(
             f"bounds: samples of uint8 are pixels, and divided by 255; the bounds {bounds} are of other units. Leave bounds out and "
@@ -246,8 +249,8 @@ def _check_units(bounds: Any) -> None:
 
 
 def single(logits: NDArray[Any]) -> NDArray[np.float32]:
-    """Logits (n, K) in single precision. Those in double precision are counted from the largest of each sample: what differs stays
-    different, and no decision, loss or gradient depends on a constant."""
+    """Logits (n, K) in single precision. From logits in double precision, the largest of each sample is subtracted first: logits
+    that differ stay different, and no decision, loss or gradient depends on a constant."""
     if logits.dtype == np.float64 and logits.size:
         largest = logits.max(1, keepdims=True)
         logits = logits - np.where(np.isfinite(largest), largest, 0.0)
@@ -255,19 +258,20 @@ def single(logits: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _dense(tensor: Any) -> Any:
-    """A tensor in memory, with all its zeros."""
+    """A tensor on the CPU, made dense."""
     tensor = tensor.detach().cpu()
-    return tensor.to_dense() if "strided" not in str(tensor.layout) else tensor
+    # NumPy takes no views that are negated or conjugated when they are read.
+    return tensor.to_dense() if "strided" not in str(tensor.layout) else tensor.resolve_conj().resolve_neg()
 
 
 def labels_of(y: Any, classes: NDArray[Any] | None = None) -> NDArray[np.int64]:
-    """Labels as integers, the places of the model's outputs."""
+    """Labels as integers, the places of their classes among the model's outputs."""
     array = _array("y", y, "give one integer per sample, (N,)")
     if classes is not None and array.ndim == 1:
         return _placed(array, classes)
-    # What comes as an empty list has no type.
+    # An empty list becomes an array of floats.
     if array.ndim != 1 or (array.size and not _whole(array)):
-        raise ValueError(f"y: {_no_labels(array)}")
+        raise ValueError(f"y: {_no_labels(array, hasattr(y, 'detach'))}")
     if array.size and array.min() < 0:
         raise ValueError(f"y: the smallest label is {array.min()}; classes are counted from 0")
     if array.size and array.max() >= _LARGEST:
@@ -275,32 +279,43 @@ def labels_of(y: Any, classes: NDArray[Any] | None = None) -> NDArray[np.int64]:
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
-def _no_labels(array: NDArray[Any]) -> str:
-    """Why an array is none of labels, and what to do."""
+def _no_labels(array: NDArray[Any], tensor: bool = False) -> str:
+    """Says why an array, which may have come as a tensor, does not hold labels, and what to do."""
     if array.ndim == 1 and array.dtype.kind == "f":
         place = int(np.flatnonzero(array != np.floor(array))[0])
-        return f"label {array[place]} of sample {place} is no whole number; give one integer per sample, (N,)"
+        return f"label {array[place]} of sample {place} is not a whole number; give one integer per sample, (N,)"
     cure = "give one integer per sample, (N,)"
     if array.ndim == 1 and array.dtype.kind == "b":
-        cure = "give y.astype(int)"
+        cure = "give y.long()" if tensor else "give y.astype(int)"
     elif array.ndim == 1 and array.size and isinstance(array.tolist()[0], str):
         cure += ": np.unique(y, return_inverse=True)[1]"
     elif array.ndim == 2 and array.shape[1] == 1:
         cure += ": y.ravel()"
-    elif array.ndim == 2 and array.dtype.kind in "fiub" and np.all(np.sort(array, 1) == np.eye(array.shape[1])[-1:]):
+    elif array.ndim == 2 and all(map(_has_single_one, array)):
         cure += ": y.argmax(1), as each row has a single 1"
     return f"labels have the type {array.dtype} and the shape {array.shape}; {cure}"
 
 
+def _has_single_one(label: Any) -> bool:
+    """Whether it is an array of two or more numbers, a single 1 and zeros."""
+    try:
+        array = np.asarray(_dense(label) if hasattr(label, "detach") else label)
+    except (ValueError, TypeError, RuntimeError):
+        return False
+    if array.ndim != 1 or len(array) < 2 or array.dtype.kind not in "fiub":
+        return False
+    return bool(np.count_nonzero(array == 1) == 1 and np.count_nonzero(array) == 1)
+
+
 def _whole(array: NDArray[Any]) -> bool:
-    """Whether an array has whole numbers alone."""
+    """Whether an array holds whole numbers only."""
     return array.dtype.kind in "iu" or (array.dtype.kind == "f" and bool(np.all(array == np.floor(array))))
 
 
 def _placed(labels: NDArray[Any], classes: NDArray[Any], first: int = 0) -> NDArray[np.int64]:
     """The places of labels among the classes of a model; `first` is the place of the first label's sample."""
     known = {name: place for place, name in enumerate(classes.tolist())}
-    # Of numbers that a file lists twice, in two forms, the first counts.
+    # Where a file lists a number twice, in two forms, the first one counts.
     listed = [*reversed([*enumerate(map(whole_number, classes.tolist()))])] if isinstance(classes, Listed) else []
     numbers = {number: place for place, number in listed if number is not None}
     found = np.zeros(len(labels), dtype=np.int64)
@@ -308,7 +323,7 @@ def _placed(labels: NDArray[Any], classes: NDArray[Any], first: int = 0) -> NDAr
         place = known.get(label)
         number = whole_number(label) if place is None and isinstance(classes, Listed) else None
         if number is not None:
-            # Numbers count the outputs where the file lists none.
+            # Where the file lists no numbers, a number is the place of an output.
             counts = not numbers and not isinstance(label, str) and 0 <= number < len(classes)
             place = number if counts else numbers.get(number)
         if place is None:
@@ -328,7 +343,7 @@ def _placed(labels: NDArray[Any], classes: NDArray[Any], first: int = 0) -> NDAr
 
 
 def whole_number(label: Any) -> int | None:
-    """The whole number that a label is, be it written 3, "03" or "3.0"; None where it is none."""
+    """A label as a whole number, whether it is written 3, "03" or "3.0"; None where it is not one."""
     if isinstance(label, str):
         try:
             return int(label)
@@ -350,12 +365,18 @@ def _label(label: Any, place: int, classes: NDArray[Any] | None) -> int:
         raise ValueError(f"y: the label of sample {place} is masked; leave that sample out")
     try:
         array = np.asarray(label.detach().cpu() if hasattr(label, "detach") else label)
-    except ValueError:  # things of several shapes
+    except ValueError:  # a sequence of entries with different shapes
         array = np.empty(0)
     if array.size == 1 and classes is not None:
         return int(_placed(array.reshape(1), classes, place)[0])
     if array.size != 1 or not _whole(array):
-        raise ValueError(f"y: the label of sample {place} is {label!r}; give one integer per sample")
+        said = f"a {type(label).__name__}" + (f" of shape {array.shape}" if array.size else "")
+        said, cure = repr(array.reshape(()).item()) if array.size == 1 else said, ""
+        if _has_single_one(label):
+            cure = ", y.argmax(), as it has a single 1"
+        elif array.dtype.kind == "b":
+            cure = ", int(y)"
+        raise ValueError(f"y: the label of sample {place} is {said}; give one integer per sample{cure}")
     return int(array.reshape(()))
 
 
@@ -364,12 +385,12 @@ def _is_pair(x: Any) -> bool:
 
 
 def _is_loader(x: Any) -> bool:
-    """Whether it is a PyTorch `DataLoader`, or has what makes one; PyTorch is not imported for that."""
+    """Whether it is a PyTorch `DataLoader`, or has the same attributes; PyTorch is not imported for that."""
     return all(hasattr(x, name) for name in ("dataset", "sampler", "batch_sampler", "collate_fn"))
 
 
 def _dataset(x: Any) -> Any:
-    """The map-style data set that something is, or that a loader only makes batches of; None of what is to be iterated."""
+    """The map-style data set that `x` is, or that the loader `x` only makes batches of; None where `x` has to be iterated."""
     loads = _is_loader(x)
     dataset = x.dataset if loads else x
     if isinstance(dataset, Mapping):
@@ -406,7 +427,7 @@ def _is_torch(given: Any, method: str | None = None) -> bool:
 
 
 def warn(text: str) -> None:
-    """Warns, pointing at whoever called the package."""
+    """Warns, with the line that called the package as the place of the warning."""
     here, depth, frame = f"{Path(__file__).parent}{os.sep}", 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(here):
         depth, frame = depth + 1, frame.f_back
@@ -424,7 +445,22 @@ def _of_iterable(x: Any) -> Iterator[tuple[Any, Any]]:
         raise ValueError(
             f"x: a {type(x).__name__} has no labels; give arrays x and y, a DataLoader, or a data set of pairs"
         )
-    return (pair for batch in x for pair in _rows(batch))
+    return _of_batches(x)
+
+
+def _of_batches(batches: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    """The pairs of rows, or of batches of rows. A sample with as many channels as there are classes, and a label with a single 1 among
+    so many numbers, looks like a batch of its channels: where all do, it is one."""
+    sizes: list[int | None] = []
+    for batch in batches:
+        labels: Any = None if _is_listed(batch) else _parts(batch)[1]
+        sizes.append(len(labels) if _has_single_one(labels) else None)
+        yield from _rows(batch)
+    if len(sizes) >= _SURELY and None not in sizes and len(set(sizes)) == 1:
+        raise ValueError(
+            f"x: all {len(sizes)} items have {sizes[0]} labels of which a single one is 1, as samples with as many channels have that are "
+            "labelled by a 1 in the place of their class; give one integer per sample, y.argmax(), or larger batches"
+        )
 
 
 def _pair(row: Any) -> tuple[Any, Any]:
@@ -434,7 +470,7 @@ def _pair(row: Any) -> tuple[Any, Any]:
 
 
 def _parts(row: Any) -> tuple[Any, Any]:
-    """What a row, or a batch of rows, has of samples and labels."""
+    """The samples and labels of a row, or of a batch of rows."""
     if isinstance(row, Mapping):
         label = next((row[name] for name in _LABELS if name in row), None)
         sample = next((row[name] for name in _SAMPLES if name in row), None)
@@ -449,7 +485,7 @@ def _parts(row: Any) -> tuple[Any, Any]:
 
 
 def _converted(sample: Any) -> Any:
-    """A picture of Pillow's whose numbers are colours or greys; other samples as they are."""
+    """A Pillow picture in a mode whose numbers are colours or grey levels; other samples as they are."""
     mode = getattr(sample, "mode", None)
     if not (isinstance(mode, str) and hasattr(sample, "convert") and hasattr(sample, "getbands")):
         return sample
@@ -461,7 +497,7 @@ def _converted(sample: Any) -> Any:
 
 
 def _picture(sample: Any) -> Any:
-    """The sample of a row with names, where pictures have channels last."""
+    """The sample of a row with names; pictures, which have channels last, get channels first."""
     image = _array("x", _converted(sample), "give a picture, or an array of numbers")
     if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] in (1, 3):
         return image.transpose(2, 0, 1)
@@ -469,21 +505,26 @@ def _picture(sample: Any) -> Any:
 
 
 def _is_row(row: Any) -> bool:
-    """Whether it is a pair of one sample, not one of batches."""
+    """Whether a pair holds one sample and its label, and not a batch of each."""
     return isinstance(row, Mapping) or (isinstance(row, tuple) and len(row) == 2 and _is_one(row[1]))
 
 
 def _is_one(label: Any) -> bool:
-    """Whether it is the label of one sample, not labels of many."""
+    """Whether it is the label of one sample, and not an array of labels."""
     try:
         return np.ndim(label) == 0
-    except ValueError:  # things of several shapes
+    except ValueError:  # a sequence of entries with different shapes
         return False
+
+
+def _is_listed(batch: Any) -> bool:
+    """Whether it is a list of samples, each with its label."""
+    return isinstance(batch, (list, tuple)) and bool(batch) and all(map(_is_row, batch))
 
 
 def _rows(batch: Any) -> Iterator[tuple[Any, Any]]:
     """The pairs of a batch, or the pair itself."""
-    if isinstance(batch, list) and batch and all(map(_is_row, batch)):
+    if _is_listed(batch):
         yield from map(_pair, batch)
         return
     samples, labels = _parts(batch)
@@ -491,6 +532,8 @@ def _rows(batch: Any) -> Iterator[tuple[Any, Any]]:
         yield _pair(batch)
         return
     if len(samples) != len(labels):
+        if _has_single_one(labels):
+            raise ValueError(f"x: a label has {len(labels)} numbers with a single 1; give one integer per sample, y.argmax()")
         raise ValueError(f"x: a batch has {len(samples)} samples and {len(labels)} labels; give one label for each sample")
     for sample, label in zip(samples, labels):
         yield (_picture(sample) if isinstance(batch, Mapping) else _converted(sample)), label
@@ -499,7 +542,7 @@ def _rows(batch: Any) -> Iterator[tuple[Any, Any]]:
 def _one_by_one(
     x: Any, classes: NDArray[Any] | None, bounds: Any
 ) -> tuple[Arrays, NDArray[np.float32], Rows]:
-    """Samples of which one at a time is in memory, and the first few of them."""
+    """Samples of which only one at a time is in memory, and the first few of them as an array."""
     dataset = _dataset(x)
     reader = _Spooled() if dataset is None else _Indexed(dataset)
     digest = hashlib.sha256()
@@ -527,7 +570,7 @@ def _one_by_one(
 
 
 def _check_repeats(x: Any, pairs: list[tuple[int, int]]) -> None:
-    """Warns where each worker of a loader yields all samples."""
+    """Warns where every worker of a loader seems to yield all samples."""
     workers = getattr(x, "num_workers", 0) if _is_loader(x) else 0
     if workers < 2 or not any(base.__name__ == "IterableDataset" for base in type(x.dataset).__mro__):
         return
@@ -540,7 +583,7 @@ def _check_repeats(x: Any, pairs: list[tuple[int, int]]) -> None:
 
 
 class _Indexed:
-    """A map-style data set, which is asked for a sample whenever that is needed."""
+    """A map-style data set, which is asked for each sample when it is needed."""
 
     def __init__(self, dataset: Any) -> None:
         self._dataset = dataset
@@ -560,7 +603,7 @@ class _Indexed:
 
 
 class _Spooled:
-    """Samples that came once, in a file without a name where they are large."""
+    """Samples that can be iterated only once, kept in memory, or in an unnamed temporary file where they are large."""
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)
@@ -575,14 +618,14 @@ class _Spooled:
 
     def row(self, place: int) -> NDArray[np.float32]:
         """The sample at a place, flat."""
-        # What was written last may still go to the file.
+        # The last samples may still be in the buffer.
         with self._lock, self._roomy():
             self._file.seek(place * self._size)
             return np.frombuffer(self._file.read(self._size), dtype=np.float32)
 
     @contextmanager
     def _roomy(self) -> Iterator[None]:
-        """Says where the file is when it cannot be written."""
+        """Turns errors of writing into one that says where the file is."""
         try:
             yield
         except OSError as error:

@@ -15,32 +15,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._data import warn
+from ._norms import ORDERS
 
-# Logits of the file and of the module that differ by more than this share of the largest are not the same model's.
+# Logits of file and module may differ by this share of the largest logit.
 _APART = 1e-4
 
-# Where Python numbers depend on samples, this many of these are asked about, and points around them.
+# Where Python numbers depend on samples, file and module are compared at this many samples, and at points around them.
 _SAMPLES = 256
 
-# Without epsilon, points around samples are this share of their range away.
+# The radius of the points around samples without a threat model, as a share of the samples' range.
 _SHARE = 0.03
 
-# Codes of warnings, and messages.
+# Warnings: codes and messages.
 Notes = tuple[tuple[str, str], ...]
 
 
 class Ball(NamedTuple):
-    """What lies around a sample: the norm, its radius, and the smallest and the largest value of an input element."""
+    """The neighbourhood of a sample: the norm, the radius, and the smallest and the largest value of an input element."""
 
     norm: str
     eps: float
     bounds: tuple[float, float]
 
 
-
 @dataclass(frozen=True)
 class Traced:
-    """An ONNX file of a module, and what its trace keeps as it was.
+    """An ONNX file of a module, and where its trace made constants of numbers.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Traced:
     warned : list of text
         Where in its forward PyTorch warns that a trace may not be the module, as file and line.
     numbers : list of text
-        Where Python numbers are made of tensors that depend on the samples; the file has those of the first samples.
+        Where tensors that depend on the samples are converted to Python numbers; the file has those of the first samples.
     """
 
     file: bytes
@@ -56,13 +56,13 @@ class Traced:
     numbers: list[str]
 
     def since(self) -> str:
-        """Why the file may have other logits."""
+        """The end of a sentence that says why the file may have other logits than the module; empty where it may not."""
         if not self.warned:
             return ""
         return f"; its forward makes Python numbers of tensors ({_listed(self.numbers or self.warned)}), and the file keeps those of the first samples"
 
     def note(self, asked: int) -> tuple[str, str]:
-        """What a reader should know of figures of the file, which has the module's logits at so many points."""
+        """A warning about figures of the file, whose logits were compared with the module's at `asked` points."""
         return "traced", (
             f"the module's forward makes Python numbers of tensors that depend on the samples ({_listed(self.numbers)}), and its ONNX "
             f"file keeps those of the first samples; the logits of both are the same at {asked} points, samples and their "
@@ -97,21 +97,23 @@ def traced(module: Any, x: NDArray[np.float32], *, trainable: bool = False, outp
     """
     import torch
 
-    from ._module import check_lazy, logits_of
+    from ._module import check_lazy, logits_of, several_inputs
 
     check_lazy(module)
     samples = torch.from_numpy(np.array(x[:2]))
     try:
-        # A copy, so that neither mode nor place of the caller's changes.
+        # A copy, so that mode and device of the caller's module stay.
         module = copy.deepcopy(module).eval().to("cpu", torch.float32)
         with torch.no_grad():
-            plain = isinstance(module(samples.clone()), torch.Tensor)
+            returned = module(samples.clone())
     except Exception as error:
-        raise ValueError(f"PyTorch cannot export it to ONNX: {_first_line(error)}") from error
-    forward = module.forward
-    if not plain or callable(output):
-        # The file has the logits alone, and weights keep their names.
-        module.forward = lambda *given: logits_of(forward(*given), output)
+        raise ValueError(f"PyTorch cannot export it to ONNX: {_first_line(error)}{several_inputs(error)}") from error
+    found = logits_of(returned, output)
+    if found is not returned or not isinstance(module, torch.jit.ScriptModule):
+        # The file has the logits alone, and no input for arguments with defaults; weights keep their names. Scripts keep their
+        # forward.
+        forward = module.forward
+        module.forward = lambda given: logits_of(forward(given), output)
     weights = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
     learning = _learning(module, samples) if trainable else []
     try:
@@ -140,7 +142,7 @@ def traced(module: Any, x: NDArray[np.float32], *, trainable: bool = False, outp
 
 
 def _numbers(module: Any, samples: Any, warned: list[str]) -> list[str]:
-    """Where Python numbers are made of tensors that depend on the samples; wherever PyTorch warns, if that is not seen."""
+    """Where tensors that depend on the samples become Python numbers; where PyTorch warns, if that cannot be followed."""
     from ._watch import numbers_of
 
     try:
@@ -236,7 +238,7 @@ def disagreement(made: Traced, module: Any, x: NDArray[np.float32], ball: Ball |
         found = np.asarray(session.run(None, {name: points})[0])
         own = module.answered(points).reshape(found.shape)
         if module.double:
-            # Its logits come counted from the largest.
+            # The largest logit of each sample is subtracted from the module's.
             found = found - found.max(1, keepdims=True)
         return float(np.abs(found - own).max() / max(float(np.abs(own).max()), 1e-30))
 
@@ -262,14 +264,13 @@ def around(x: NDArray[np.float32], module: Any, ball: Ball) -> list[NDArray[np.f
     ones = np.ones_like(x)
     signs = np.where(random.random(x.shape) < 0.5, -1, 1)
     directions = [ones, signs, random.uniform(-1, 1, x.shape)]
-    # Where it cannot be differentiated, there is none.
+    # No such direction where the module cannot be differentiated.
     with suppress(Exception):
         directions.append(_slope(x, module, ball.norm))
     found = []
     for direction in directions:
         flat = direction.reshape(len(x), -1).astype(np.float64)
-        order = {"linf": np.inf, "l2": 2, "l1": 1}[ball.norm]
-        size = np.linalg.norm(flat, order, axis=1, keepdims=True)
+        size = np.linalg.norm(flat, ORDERS[ball.norm], axis=1, keepdims=True)
         step = (ball.eps * flat / np.maximum(size, 1e-30)).reshape(x.shape).astype(np.float32)
         found += [np.clip(x + step, *ball.bounds).astype(np.float32), np.clip(x - step, *ball.bounds).astype(np.float32)]
     return found
@@ -291,7 +292,7 @@ def _slope(x: NDArray[np.float32], module: Any, norm: str) -> NDArray[np.float32
 
 
 def _default_ball(x: NDArray[np.float32]) -> Ball:
-    """Of no threat in particular: some of the range that the samples have."""
+    """A ball where no threat model is given: its radius is a share of the samples' range."""
     low, high = float(x.min()), float(x.max())
     return Ball("linf", _SHARE * max(high - low, 1e-6), (low, high))
 
@@ -314,7 +315,8 @@ def agreeing(module: Any, x: NDArray[np.float32], *, output: Any = None) -> byte
         raise ValueError(f"model: ONNX Runtime cannot run the ONNX file that PyTorch makes of it: {_first_line(error)}") from error
     if apart > _APART:
         raise ValueError(
-            f"model: its ONNX file has other logits, by {apart:.1e} of the largest, so it is not the module's graph{made.since()}"
+            f"model: its ONNX file has other logits, by {apart:.1e} of the largest, so it is not the module's graph"
+            f"{made.since()}{half(live.dtype)}"
         )
     if made.numbers:
         warn(made.note(asked)[1])
@@ -324,7 +326,7 @@ def agreeing(module: Any, x: NDArray[np.float32], *, output: Any = None) -> byte
 def chosen(
     engine: str, module: Any, live: Any, x: NDArray[np.float32], *, rough: bool = False, ball: Ball | None = None
 ) -> tuple[Any, str, Notes]:
-    """A module as the engine that is asked for, which it is and why, and what a reader should know of that.
+    """A module as a live model or as a file, as `engine` asks for; which of them and why, and warnings about that.
 
     Parameters
     ----------
@@ -336,7 +338,7 @@ def chosen(
     rough : bool
         Whether attacks are to search in a precision that PyTorch has, and the runtime of files has not.
     ball : Ball, optional
-        What is asked about around samples, in which the file is to have the module's logits too.
+        The ball around each sample, in which the file must have the module's logits too.
     """
     if engine == "live":
         return live, "live: PyTorch computes", ()
@@ -351,12 +353,20 @@ def chosen(
                 where = f"{asked} points" if made.numbers else f"{min(len(x), 8)} samples"
                 said = f"export: an ONNX file of the module computes; at {where} its logits are the module's to {apart:.1e} of the largest"
                 return made.file, said, ((made.note(asked),) if made.numbers else ())
-            reason = f"its ONNX file has other logits, by {apart:.1e} of the largest{made.since()}"
+            reason = f"its ONNX file has other logits, by {apart:.1e} of the largest{made.since()}{half(live.dtype)}"
         except Exception as error:  # whatever a foreign graph may do to an exporter or a runtime
             reason = _first_line(error)
     if engine == "export":
         raise ValueError(f"engine: the module cannot be exported to ONNX: {reason}; audits, packets and smoothing take it live, engine='live'")
     return live, f"live: PyTorch computes, since {reason}", ()
+
+
+def half(dtype: Any) -> str:
+    """The end of a sentence about a module that computes in half precision; empty for others."""
+    if dtype.itemsize >= 4:
+        return ""
+    name = str(dtype).removeprefix("torch.")
+    return f"; the module is {name} and its file float32: give copy.deepcopy(model).float()"
 
 
 def _unfit(engine: str, module: Any, live: Any, rough: bool) -> str | None:

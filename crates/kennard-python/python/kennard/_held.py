@@ -1,4 +1,4 @@
-"""The PyTorch modules that a function computes with, as far as they are in sight."""
+"""The PyTorch modules that a function computes with, as far as they can be found."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def held(function: Any, eot: int | None) -> Any:
 
 
 def _parts(given: Any) -> Iterator[Any]:
-    """What something is made of, where that may hold a module."""
+    """The parts of an object that may be, or hold, a module."""
     if isinstance(given, (type, types.ModuleType, types.BuiltinFunctionType, str, bytes, int, float)):
         return
     if isinstance(given, functools.partial):
@@ -75,7 +75,7 @@ def _parts(given: Any) -> Iterator[Any]:
 
 def _of_function(function: types.FunctionType) -> Iterator[Any]:
     for cell in function.__closure__ or ():
-        with suppress(ValueError):  # not filled as yet
+        with suppress(ValueError):  # a cell may still be empty
             yield cell.cell_contents
     yield from (function.__defaults__ or ())
     yield from (function.__kwdefaults__ or {}).values()
@@ -84,6 +84,6 @@ def _of_function(function: types.FunctionType) -> Iterator[Any]:
     for step in dis.get_instructions(function):
         if step.opname == "LOAD_GLOBAL" and step.argval in function.__globals__:
             named = function.__globals__[step.argval]
-            # Of global variables, modules and functions; other objects may hold anything.
+            # Of global variables only modules and functions are followed; other objects may hold anything.
             if is_module(named) or isinstance(named, (types.FunctionType, functools.partial)):
                 yield named

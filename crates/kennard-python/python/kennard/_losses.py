@@ -1,4 +1,4 @@
-"""Losses of training without a search for changed images."""
+"""Training losses that do not search for adversarial images."""
 
 from __future__ import annotations
 
@@ -121,9 +121,9 @@ def gaussian_noise_loss(
 def conjugate_penalty(
     model: Model, x: torch.Tensor, y: torch.Tensor, *, strength: float = 0.01, reduction: str = "mean"
 ) -> torch.Tensor:
-    """λ ‖∇ₓ ln l(x)‖²: the square of the log-gradient, whose mean over a packet is σ_p², held down.
+    """λ ‖∇ₓ ln l(x)‖²: a penalty on the squared log-gradient, whose mean over a packet is σ_p².
 
-    Add it to any loss. It asks for a second derivative, which PyTorch's own attention does not have on every device.
+    Add it to any loss. It needs second derivatives, which PyTorch's attention functions do not have on every device.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def conjugate_penalty(
     y : tensor (n,) of integers
         Labels.
     strength : float
-        λ, in units of the square of the input's.
+        λ, in units of the input squared.
     reduction : {"mean", "sum", "none"}
         What is made of the samples' penalties.
 

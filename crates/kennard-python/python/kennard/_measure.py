@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -27,9 +26,8 @@ class Uncertainty(Outcome):
         What computed the model, and why.
     """
 
-    def __init__(self, found: _kennard.Outcome, out: Path, kept: Any = None, engine: str = "") -> None:
-        super().__init__(found, out, kept, engine)
-        self.packets = found
+    _rows = "packets"
+    packets: _kennard.Outcome
 
     @property
     def curve(self) -> list[dict[str, Any]]:
@@ -90,11 +88,11 @@ def uncertainty(
     scale : number, text, or list of them
         Widths of the window in input units, for a curve over them: `[1 / 255, "2/255"]`.
     packet : {"gaussian", "data", "box", "empirical"}
-        The packet, by where the loss is looked at.
+        The packet, by the points at which the loss is evaluated.
     out : path, optional
         Where to keep manifest.json, packets.parquet, summary.json, report.html and pictures.
     temperature : float, path, "fit" or Calibration
-        Measure the packets with the logits divided by this temperature too; where it was fitted, :attr:`Uncertainty.calibration` has
+        Also measure the packets with the logits divided by this temperature; where it was fitted, :attr:`Uncertainty.calibration` has
         the expected calibration error before and after.
     **options
         What else the command takes, by the same names: `centres`, `first`, `label`, `draws`, `max_draws`, `rel_tol`,
@@ -103,7 +101,7 @@ def uncertainty(
     Returns
     -------
     Uncertainty
-        Where packets have too few effective samples, they are marked, and `warnings` says so.
+        Packets with too few effective samples are marked, and `warnings` says so.
 
     Raises
     ------
@@ -130,10 +128,7 @@ def uncertainty(
             "model: packets need its gradient, which a function of arrays does not have; give a torch.nn.Module, an ONNX file, "
             "or x as a tensor where it is a function of tensors"
         )
-    place, kept = _prepare.directory(out)
-    given = json.dumps({**run.settings, "out": os.fspath(place)})
-    found = _kennard.uncertainty(run.model.native, run.data, given, _prepare.progress(progress))
-    return run.finished(Uncertainty(found, place, kept, run.model.engine))
+    return run.outcome(Uncertainty, _kennard.uncertainty, _prepare.directory(out), progress)
 
 
 class Calibration(Outcome):
@@ -147,24 +142,23 @@ class Calibration(Outcome):
         A row per bin of confidence, before and after, for whoever reads the Arrow C data interface.
     """
 
-    def __init__(self, found: _kennard.Outcome, out: Path, kept: Any = None, engine: str = "") -> None:
-        super().__init__(found, out, kept, engine)
-        self.bins = found
+    _rows = "bins"
+    bins: _kennard.Outcome
 
     @property
     def temperature(self) -> float:
-        """The temperature of the largest likelihood, T."""
+        """The temperature T that maximises the likelihood."""
         return float(self.summary["temperature"]["value"])
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Its 95 % interval, over samples."""
+        """The 95 % interval of the temperature, over samples."""
         low, high = self.summary["temperature"]["interval"]
         return float(low), float(high)
 
     def file(self) -> Path:
-        """The file of the command, which `temperature=` and `--temperature` take."""
-        return self.out
+        """The file with the temperature, as the command writes it, for `temperature=` and `--temperature`."""
+        return self._place()
 
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Writes the table of the figures as an HTML file."""
@@ -191,7 +185,7 @@ class Calibration(Outcome):
 
 
 def _file(out: str | os.PathLike[str] | None) -> tuple[Path, Any]:
-    """The file that is asked for, or one that goes with the result, and its directory."""
+    """The file that is asked for, with None; or a temporary one, with the object that keeps it."""
     if out is None:
         place, kept = _prepare.directory(None)
         return place.with_suffix(".json"), kept
@@ -246,7 +240,4 @@ def calibrate(
     """
     settings = _prepare.options("calibrate", options, micro_batch=batch_size)
     run = _prepare.ready(model, x, y, settings, device=device, output=output, engine=engine, eot=eot)
-    place, kept = _file(out)
-    given = json.dumps({**run.settings, "out": os.fspath(place)})
-    found = _kennard.calibrate(run.model.native, run.data, given, _prepare.progress(progress))
-    return run.finished(Calibration(found, place, kept, run.model.engine))
+    return run.outcome(Calibration, _kennard.calibrate, _file(out), progress)

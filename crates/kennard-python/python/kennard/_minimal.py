@@ -75,16 +75,9 @@ def minimal(
     settings.setdefault("attack", ["none"])
     run = _prepare.ready(model, x, y, settings, device=device, output=output, engine=engine, autocast=autocast)
     place, kept = _prepare.directory(out)
-    given = json.dumps({**run.settings, "out": os.fspath(place)})
-    # Of data read one by one the samples are not all at hand.
+    # Samples that are read one by one are not all in memory.
     held = run.inputs is not None and run.data is not None and len(run.inputs) == len(run.data)
-    try:
-        found, broken = _kennard.audit(run.model.native, run.data, given, _prepare.progress(progress), None, held)
-    except (ValueError, _kennard.KennardError) as error:
-        if "minimal=" not in str(error):
-            raise
-        # What audits call `minimal` is `attack` here.
-        raise type(error)(str(error).replace("minimal=", "attack=")) from None
+    found, broken = run.ask(_kennard.minimal, place, progress, held)
     columns = [name for name in found.columns if name.startswith("minimal.") and name.endswith(".norm")]
     sizes = np.nan_to_num(np.stack([found.column(name) for name in columns]), nan=np.inf)
     distances = sizes.min(axis=0)

@@ -1,4 +1,4 @@
-"""Models as people hold them, made into what the native part takes."""
+"""Models in the forms that callers have them in, prepared for the native part."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class Adapted:
 
     # A path, the bytes of a file, or an object that computes its own passes.
     native: Any
-    # What computes, and why.
+    # What computes the model, and why.
     engine: str
-    # The object that computes, where the caller's does.
+    # The object that computes its own passes, where that is the model.
     live: Any = None
-    # What a reader should know of it: codes, and messages.
+    # Warnings: codes and messages.
     notes: tuple[tuple[str, str], ...] = ()
 
     def check_unchanged(self, place: Path | None = None, kept: bool = False) -> None:
-        """Raises a ValueError where a live model is not what it was; the figures that were written to `place` are taken away. Of a
-        directory that nobody named, `kept`, nothing is said."""
+        """Raises a ValueError where a live model has changed, and removes the figures that were written to `place`. With `kept`,
+        that is a temporary directory, which the message does not name."""
         if not hasattr(self.live, "check_unchanged"):
             return
         try:
@@ -51,7 +51,7 @@ class Adapted:
                     file.unlink()
             if kept:
                 raise
-            raise ValueError(f"{error}. What is in {place} is of no one model: remove it") from None
+            raise ValueError(f"{error}. What is in {place} belongs to no single model: remove it") from None
 
 
 def model(
@@ -90,15 +90,15 @@ def model(
     autocast : text, optional
         The precision of a module's passes.
     random : bool
-        Whether the attack allows for answers at random by itself.
+        Whether the attacks average over random answers themselves.
     rough : bool
-        Whether attacks are to search in a precision that PyTorch has, and the runtime of files has not.
+        Whether attacks are to search in a precision that PyTorch has and the runtime of files does not have.
     batch : int, optional
         How many samples a live model gets at once.
     frame : callable, optional
-        What makes tables of samples (n, d), for a classifier that was fitted with names of columns.
+        Makes tables of samples (n, d), for a classifier that was fitted with names of columns.
     ball : (norm, eps, bounds), optional
-        What is asked about around samples.
+        The ball around each sample, in which an exported file is compared with the module.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def like(given: Any, file: bytes) -> Any:
 
 
 def classes(given: Any) -> NDArray[Any] | None:
-    """What the labels of a classifier, or of an ONNX file, are, in the order of its outputs; None where they are 0 to K−1, or not named.
+    """The labels of a classifier or an ONNX file in the order of its outputs; None where they are 0 to K−1, or not named.
 
     Raises
     ------
@@ -207,13 +207,13 @@ def is_proto(given: Any) -> bool:
 def _no_live(**arguments: Any) -> None:
     for name, value in arguments.items():
         if value is not None:
-            raise ValueError(f"{name}: it is for live models, and says nothing to a file; leave it out")
+            raise ValueError(f"{name}: it is for live models, and has no meaning for a file; leave it out")
 
 
 def _no_module(**arguments: Any) -> None:
     for name, value in arguments.items():
         if value is not None:
-            raise ValueError(f"{name}: it is for modules, and says nothing to a function of arrays; leave it out")
+            raise ValueError(f"{name}: it is for modules, and has no meaning for a function of arrays; leave it out")
 
 
 class Function:
@@ -243,7 +243,7 @@ class Function:
             found = scored(self._owner)
             function, self._logits, self.said = found.scores, found.logits, found.said
         self._function = function
-        # Classifiers look after the mode of what is in them.
+        # Classifiers set the mode of their modules themselves.
         self._held = held(function, eot) if self._owner is None else None
         self._shape = x.shape[1:]
         self._frame = frame
@@ -260,7 +260,7 @@ class Function:
         self.sha256 = hashlib.sha256(self.label.encode()).hexdigest()
         if eot is None and not random:
             check_repeatable(lambda: self._answer(first_batch(x, batch)))
-            # A function has no content that could be told from another's, other than its answers.
+            # A function can be told from another of its name only by its answers.
             self.sha256 = fingerprint(self.label, x, lambda points: in_batches(self._asked, points, batch))
 
     def _asked(self, batch: NDArray[np.float32]) -> NDArray[Any]:
@@ -276,12 +276,16 @@ class Function:
             ) from error
         try:
             found = np.asarray(returned)
-            return found if found.dtype == np.float64 else np.asarray(found, dtype=np.float32)
+            if found.dtype.kind != "c":
+                return found if found.dtype == np.float64 else np.asarray(found, dtype=np.float32)
         except (ValueError, TypeError, RuntimeError) as error:
             raise ValueError(
                 f"model: it returned a {type(returned).__name__}, which is no array of numbers ({error}); a classifier returns "
                 "logits of shape (n, classes)"
             ) from error
+        raise ValueError(
+            f"model: it returned complex numbers ({found.dtype}), and logits are real; return np.abs(z) for instance, or z.real"
+        )
 
     def _answer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         found = self._asked(batch)
@@ -295,12 +299,12 @@ class Function:
         return single(found)
 
     def check_unchanged(self) -> None:
-        """Raises a ValueError where modules that the function computes with are not what they were."""
+        """Raises a ValueError where modules that the function computes with have changed."""
         if self._held is not None:
             self._held.check_unchanged()
 
     def other_labels(self, rows: NDArray[np.float32], predicted: NDArray[Any]) -> int:
-        """For how many samples (n, ...) the label of a classifier is not that of its largest score, the places `predicted` (n,)."""
+        """For how many samples (n, ...) a classifier returns another label than that of its largest score, of the class `predicted`."""
         if not hasattr(self._owner, "predict"):
             return 0
         return other_labels(self._owner, rows.reshape(len(rows), -1), predicted, self._frame)

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from ._data import first_batch, in_batches, single
 from ._held import modules_in
+from ._identity import PLAIN, answers, attributes
 from ._random import AnswersAtRandom, check_repeatable, fingerprint
 
 __all__ = ["TorchModule"]
 
-# Kinds of lower precision that passes may be computed in.
+# Lower precisions that passes may be computed in.
 _AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -39,9 +40,9 @@ class TorchModule:
     eot : int, optional
         The passes that every answer and every gradient is the mean of, for a module that answers at random.
     autocast : {"bfloat16", "float16"}, optional
-        The precision of the attacks' passes. The last word on a point is in the module's own.
+        The precision of passes, except for the final check of each point, which is made in the module's own.
     random : bool
-        Whether the attack allows for answers at random by itself.
+        Whether the attacks average over random answers themselves.
     batch : int, optional
         How many samples it gets at once, also in the trial.
 
@@ -71,11 +72,11 @@ class TorchModule:
             module = _Function(module).eval()
         check_mode(module, eot)
         check_lazy(module)
-        # A function that a module was made of elsewhere, too.
+        # Also where the module was made from a function elsewhere.
         held = Held(module.function, module.held, eot) if isinstance(module, _Function) else None
         weights = [*module.parameters(), *module.buffers()]
         self._device = _device(weights, device)
-        # PyTorch keeps it for each thread, and passes are made in others.
+        # PyTorch has a default device for each thread, and passes run in other threads.
         self._default = torch.empty(0).device
         if autocast is not None and autocast not in _AUTOCAST:
             raise ValueError(f"autocast: {autocast!r} is unknown; give 'bfloat16' or 'float16', or leave it out")
@@ -83,7 +84,7 @@ class TorchModule:
         self._module = module
         self._shape = x.shape[1:]
         self.output = output
-        self._dtype = next((w.dtype for w in weights if w.dtype.is_floating_point), torch.float32)
+        self.dtype = next((w.dtype for w in weights if w.dtype.is_floating_point), torch.float32)
         self.version = torch.__version__
         self.label = module.label if isinstance(module, _Function) else type(module).__name__
         self.parameters = sum(weight.numel() for weight in module.parameters())
@@ -92,6 +93,7 @@ class TorchModule:
         marks = _marks(module)
         buffers = _kept(module, module.state_dict().keys() - marks)
         self.passes = eot or 1
+        repeatable = eot is None and not random
         self._batch = batch
         first = first_batch(x, batch)
         with torch.no_grad():
@@ -101,19 +103,25 @@ class TorchModule:
             _check_still(_changed(buffers, _kept(module, buffers)))
             self.classes = int(logits.shape[1])
             self.double = logits.dtype == torch.float64
-            if eot is None and not random:
+            if repeatable:
                 # A copy each time: a module may work in place.
                 check_repeatable(lambda: self.untouched(first.copy().reshape(-1)))
+        before = attributes(_parts(module), fully=not repeatable)
         self._begun = self._lasting(first, resized=batch is None)
         self._check_not_written(marks)
         _check_still(_changed(buffers, _kept(module, buffers)))
-        if (held is not None or not in_sight) and eot is None and not random:
-            # A function, or a module without weights, has none that could be told from another's.
+        if repeatable and (held is not None or not in_sight):
+            # A function, or a module without weights, can be told from another only by its answers.
             self.sha256 = fingerprint(self.label, x, self.answered)
+        else:
+            said = answers(self.answered, self._shape, self.dtype) if repeatable else b""
+            # What passes change, a count of them or a mean of the last batch, does not tell modules apart.
+            lasting = sorted(before.items() & attributes(_parts(module), fully=not repeatable).items())
+            self.sha256 = hashlib.sha256(repr((self.sha256, lasting, said)).encode()).hexdigest()
 
     @property
     def searching(self) -> TorchModule | None:
-        """The same module in bfloat16, for passes that have no last word; None where it computes in an `autocast` already."""
+        """The same module in bfloat16, for passes of searches; None where it computes in `autocast` already."""
         if self.autocast is not None:
             return None
         twin = copy.copy(self)
@@ -121,13 +129,14 @@ class TorchModule:
         return twin
 
     def _tried(self, x: torch.Tensor) -> torch.Tensor:
-        """The logits of the first samples ever given."""
+        """The logits in a first trial on some samples."""
         try:
             found = self._module(x)
         except Exception as error:
+            said = f"{type(error).__name__}: {str(error).rstrip('.')}"
+            cure = several_inputs(error) or ". Give samples as it was trained on, in channels, height, width"
             raise ValueError(
-                f"model, x: the module fails at samples of shape {tuple(x.shape)} ({x.dtype}, on {x.device}): "
-                f"{type(error).__name__}: {str(error).rstrip('.')}. Give samples as it was trained on, in channels, height, width"
+                f"model, x: the module fails at samples of shape {tuple(x.shape)} ({x.dtype}, on {x.device}): {said}{cure}"
             ) from error
         if isinstance(found, torch.Tensor) and self.output is not None and not callable(self.output):
             raise ValueError(
@@ -143,15 +152,15 @@ class TorchModule:
             ) from error
 
     def answered(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The logits (n, K) at points (n, ...), asked in batches of the size that the module takes."""
+        """The logits (n, K) at points (n, ...), computed in batches of the size that the module takes."""
         return in_batches(lambda batch: self.untouched(batch.reshape(-1)).reshape(len(batch), -1), points, self._batch)
 
     def check_unchanged(self) -> None:
-        """Raises a ValueError where the weights are not those of the beginning, also those that are not kept in files."""
+        """Raises a ValueError where weights have changed since the beginning, including those that are not saved in files."""
         check_same(_changed(self._weights, _kept(self._module)) + _changed(self._begun, _hidden(self._module)))
 
     def _check_not_written(self, marks: dict[str, tuple[int, int]]) -> None:
-        """Refuses a module whose parameters were written to since their `marks`, and are not what they were."""
+        """Refuses a module whose parameters were written to since `marks` were taken, and have other values."""
         now = _marks(self._module)
         written = {name for name, mark in marks.items() if now.get(name) != mark}
         before = {name: digest for name, digest in self._weights.items() if name in written}
@@ -159,16 +168,16 @@ class TorchModule:
             _check_still(_changed(before, _kept(self._module, before)), "parameter")
 
     def _lasting(self, first: NDArray[np.float32], resized: bool) -> dict[str, str]:
-        """Digests of what is not kept in files and that no pass may change, after passes of the samples `first`."""
+        """Digests of tensors that are not saved in files and that passes must not change, after passes of the samples `first`."""
         other = np.repeat(first[:1], len(first) + resized, 0)
         before = _hidden(self._module)
         once, twice = self._hidden_after(other), self._hidden_after(other)
         _check_still(_changed(once, twice))
-        # What changes with the size of a batch, and not with each pass, is no weight: a cache, a mask.
+        # A tensor that changes with the size of a batch, and not with each pass, is not a weight but a cache or a mask.
         return {name: digest for name, digest in twice.items() if before.get(name) == digest}
 
     def _hidden_after(self, samples: NDArray[np.float32]) -> dict[str, str]:
-        # A module that takes no other size says so in its passes.
+        # A module that does not take this size of batch fails, which matters only in real passes.
         with suppress(Exception), torch.no_grad():
             self._module(self._tensor(samples.copy()))
         return _hidden(self._module)
@@ -195,7 +204,7 @@ class TorchModule:
 
     def _tensor(self, points: NDArray[np.float32]) -> torch.Tensor:
         tensor = torch.from_numpy(points).reshape(-1, *self._shape)
-        return tensor.to(self._device, self._dtype, non_blocking=True)
+        return tensor.to(self._device, self.dtype, non_blocking=True)
 
     def _precision(self) -> AbstractContextManager[Any]:
         if self.autocast is None:
@@ -203,7 +212,7 @@ class TorchModule:
         return torch.autocast(self._device.type, dtype=_AUTOCAST[self.autocast])
 
     def _at_home(self) -> AbstractContextManager[Any]:
-        """The devices of the thread that it was made in."""
+        """Sets the devices that were current where the module was taken."""
         entered = ExitStack()
         if self._default.type != "cpu":
             entered.enter_context(self._default)
@@ -239,7 +248,7 @@ class TorchModule:
         """The logits (n·K) at points (n·d), and what `backward` needs."""
         with self._at_home(), torch.enable_grad(), self._precision():
             x = self._tensor(points).requires_grad_(True)
-            # A module may work in place, which PyTorch does not allow where a gradient begins.
+            # A module may work in place, which PyTorch does not allow on a leaf that requires a gradient.
             z = self._logits(x.clone())
         return _scores(z), (x, z)
 
@@ -255,11 +264,11 @@ class TorchModule:
 
 
 class _Function(torch.nn.Module):
-    """A function as a module without weights of its own; `held` are the modules in sight of it, which keep their modes."""
+    """A function as a module without weights of its own; `held` are the modules found in it, which keep their modes."""
 
     def __init__(self, function: Callable[[torch.Tensor], Any]) -> None:
         super().__init__()
-        # Not among its parts: in a list.
+        # In a list, so that they are not among its submodules.
         self.held = modules_in(function)
         self.function = function
         self.label = getattr(function, "__qualname__", type(function).__name__)
@@ -276,7 +285,7 @@ class Held:
     ----------
     function : callable
     modules : list of torch.nn.Module
-        Those in sight of it, whether it uses them or not.
+        The modules found in the function, whether it uses them or not.
     eot : int, optional
         As of :class:`TorchModule`.
 
@@ -337,7 +346,7 @@ class Held:
         _check_still(_changed(self._weights, self._kept()))
 
     def check_unchanged(self) -> None:
-        """Raises a ValueError where they are not those of the beginning."""
+        """Raises a ValueError where weights or buffers have changed since the beginning."""
         check_same(_changed(self._weights, self._kept()))
 
 
@@ -347,7 +356,7 @@ def logits_of(found: Any, output: Callable[[Any], torch.Tensor] | str | int | No
     Raises
     ------
     ValueError
-        When it has none of that name, or it is not said which of several things they are.
+        When there is nothing of that name, or `output` does not say which of several things the logits are.
     """
     if callable(output):
         found = output(found)
@@ -361,7 +370,22 @@ def logits_of(found: Any, output: Callable[[Any], torch.Tensor] | str | int | No
             f"output: the module returns a {type(found).__name__}{names}, not a tensor; name what the logits are, for "
             "example output='logits' or output=lambda out: out[0]"
         )
+    if found.is_complex():
+        raise ValueError(
+            f"model: it returned complex numbers ({str(found.dtype).removeprefix('torch.')}), and logits are real; say how they are "
+            "made of these, output=lambda z: z.abs() for instance, or z.real"
+        )
     return found
+
+
+def several_inputs(error: Exception) -> str:
+    """The end of a sentence about the error of a module that takes more than samples; empty for other errors."""
+    if not (isinstance(error, TypeError) and "missing" in str(error) and "argument" in str(error)):
+        return ""
+    return (
+        ". A classifier takes samples alone: give a function of them, lambda x: model(x, mask) for instance; where a file is made of "
+        "it, a module with such a forward"
+    )
 
 
 def _part(found: Any, output: str | int) -> Any:
@@ -379,7 +403,7 @@ def _part(found: Any, output: str | int) -> Any:
 
 
 def _identity(module: torch.nn.Module, weights: str) -> tuple[str, bool]:
-    """What tells a module from another, and whether it has weights for that: also buffers that are not kept in files, and
+    """A digest of a module, and whether it has weights to make one from: also of buffers that are not saved in files, and of
     the weights of modules in lists that PyTorch does not see."""
     digest = hashlib.sha256(weights.encode())
     more = _more(module)
@@ -389,7 +413,7 @@ def _identity(module: torch.nn.Module, weights: str) -> tuple[str, bool]:
 
 
 def _digest(module: torch.nn.Module) -> str:
-    """A digest of what is kept in files."""
+    """A digest of the tensors that are saved in files."""
     digest = hashlib.sha256()
     for name, weight in sorted(module.state_dict().items()):
         _add(digest, name, weight)
@@ -397,14 +421,13 @@ def _digest(module: torch.nn.Module) -> str:
 
 
 def _kept(module: torch.nn.Module, names: Collection[str] | None = None) -> dict[str, str]:
-    """Digests of what is kept in files, by name; where `names` are given, of these alone."""
+    """Digests of the tensors that are saved in files, by name; where `names` are given, of these only."""
     kept = module.state_dict().items()
     return {name: _alone(name, weight) for name, weight in kept if names is None or name in names}
 
 
 def _marks(module: torch.nn.Module) -> dict[str, tuple[int, int]]:
-    """Where each parameter lies and how often it was written to, by name: what changes with it, unless it is written to through
-    its `data`."""
+    """The address of each parameter and how often it was written to, by name; writing through `data` changes neither."""
     return {name: _mark(weight) for name, weight in module.named_parameters(remove_duplicate=False)}
 
 
@@ -417,12 +440,12 @@ def _mark(weight: torch.Tensor) -> tuple[int, int]:
 
 
 def _changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
-    """The names whose digests are not what they were."""
+    """The names whose digests have changed."""
     return [name for name, digest in before.items() if now.get(name) != digest]
 
 
 def _more(module: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
-    """The buffers that are not kept in files, and the weights of modules that PyTorch does not see."""
+    """The buffers that are not saved in files, and the weights of modules that PyTorch does not register."""
     kept = module.state_dict()
     more = [(name, buffer) for name, buffer in module.named_buffers() if name not in kept]
     for number, part in enumerate(_unseen(module)):
@@ -431,7 +454,7 @@ def _more(module: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
 
 
 def _hidden(module: torch.nn.Module) -> dict[str, str]:
-    """Digests of the same by name."""
+    """Digests of the tensors of :func:`_more`, by name."""
     return {name: _alone(name, weight) for name, weight in _more(module)}
 
 
@@ -439,6 +462,12 @@ def _alone(name: str, weight: Any) -> str:
     digest = hashlib.sha256()
     _add(digest, name, weight)
     return digest.hexdigest()
+
+
+def _parts(module: torch.nn.Module) -> list[tuple[str, torch.nn.Module]]:
+    """The modules in a module, and in those that PyTorch does not register, by name."""
+    more = [(f"{number}: {name}", part) for number, other in enumerate(_unseen(module)) for name, part in other.named_modules()]
+    return [*module.named_modules(), *more]
 
 
 def _unseen(module: torch.nn.Module) -> list[torch.nn.Module]:
@@ -450,7 +479,7 @@ def _unseen(module: torch.nn.Module) -> list[torch.nn.Module]:
         for part in left.pop(0).modules():
             for name, value in vars(part).items():
                 held = value.values() if isinstance(value, dict) else value
-                if name in vars(_PLAIN) or not isinstance(value, (list, tuple, dict)):
+                if name in vars(PLAIN) or not isinstance(value, (list, tuple, dict)):
                     continue
                 new = [other for other in held if isinstance(other, torch.nn.Module) and id(other) not in known]
                 known.update(id(inner) for other in new for inner in other.modules())
@@ -459,12 +488,8 @@ def _unseen(module: torch.nn.Module) -> list[torch.nn.Module]:
     return found
 
 
-# What every module has among its attributes.
-_PLAIN = torch.nn.Module()
-
-
 def _add(digest: Any, name: str, weight: Any) -> None:
-    """Adds a weight to a digest; those of quantised layers are pairs, and of numbers with a scale."""
+    """Adds a weight to a digest; weights of quantised layers may be pairs, and quantised tensors."""
     digest.update(name.encode())
     if isinstance(weight, (tuple, list)):
         for number, part in enumerate(weight):
@@ -477,8 +502,8 @@ def _add(digest: Any, name: str, weight: Any) -> None:
 
 
 def check_mode(module: torch.nn.Module, eot: int | None) -> None:
-    """Refuses a module in training mode, and one that counts what it sees."""
-    # An exported program has no modes, and answers as it was exported; PyTorch forbids its eval().
+    """Refuses a module in training mode, and one that updates running statistics."""
+    # An exported program has no modes; PyTorch replaces its eval() by a method that raises.
     if "eval" in vars(module):
         return
     # Frozen programs have none either.
@@ -501,7 +526,7 @@ def check_mode(module: torch.nn.Module, eot: int | None) -> None:
 
 
 def check_lazy(module: torch.nn.Module) -> None:
-    """Refuses a module whose weights are still to be made."""
+    """Refuses a module with lazy layers, whose weights do not exist yet."""
     weights = [*module.named_parameters(), *module.named_buffers()]
     lazy = [name for name, weight in weights if torch.nn.parameter.is_lazy(weight)]
     if lazy:
@@ -509,10 +534,10 @@ def check_lazy(module: torch.nn.Module) -> None:
 
 
 def check_same(changed: list[str]) -> None:
-    """Refuses a model whose weights are not those of the beginning."""
+    """Refuses a model whose weights have changed."""
     if changed:
         raise ValueError(
-            f"model: its weights changed while it was audited ({_listed(changed)}), so the figures are of no one model; "
+            f"model: its weights changed while it was audited ({_listed(changed)}), so the figures belong to no single model; "
             "train it before or after"
         )
 
@@ -522,7 +547,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _check_still(changed: list[str], kind: str | None = None) -> None:
-    """Refuses a module that changes while it is only asked."""
+    """Refuses a module that changes with every pass."""
     if changed:
         several = len(changed) > 1
         kind = kind or ("buffer" if all(": " not in name for name in changed) else "weight")

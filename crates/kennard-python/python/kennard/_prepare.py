@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import importlib
+import json
 import math
 import numbers
 import os
@@ -21,25 +22,23 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _data, _kennard, _models
+from . import _data, _kennard, _models, _norms
 from ._result import Outcome
 
 Progress = Callable[[str, int, int], None]
 Of = TypeVar("Of", bound=Outcome)
+Found = TypeVar("Found")
 
-# What is asked of files alone, and says nothing to samples that are given themselves.
+# Options for data sets in files, which have no meaning for samples that are given themselves.
 _OF_FILES = ("data", "split", "classes", "label_column", "resize", "centre_crop", "interpolation")
 
-# Norms as NumPy and PyTorch name them.
-_NORMS = {math.inf: "linf", 2: "l2", 1: "l1", 0: "l0"}
-
-# Fewer samples than these are no reason for smaller micro-batches of a live model than are asked for.
+# Micro-batches of a live model are reduced to the number of samples, but not below this size.
 _FULL = 1024
 
-# How long progress stays as it is shown, in seconds, but for the end of a phase.
+# The least time between two updates of the progress that is shown, in seconds, except at the end of a phase.
 _OFTEN = 0.5
 
-# The process whose threads do the work, once there are any.
+# The process that started the worker threads; None before there are any.
 _worker: int | None = None
 
 
@@ -86,10 +85,10 @@ def options(command: str, given: dict[str, Any], **own: Any) -> dict[str, Any]:
 
 
 def norm_of(given: Any) -> str:
-    """The name of a norm, which may be given as NumPy names it, and in capitals."""
+    """The name of a norm, which may be given as a number as in NumPy, or in capitals."""
     if isinstance(given, (int, float)) and not isinstance(given, bool):
-        given = _NORMS.get(given, given)
-    known = list(_NORMS.values())
+        given = _norms.NAMES.get(given, given)
+    known = list(_norms.NAMES.values())
     if isinstance(given, str) and given.lower() in known:
         return given.lower()
     near = _kennard.nearest(given.lower(), known) if isinstance(given, str) else None
@@ -97,18 +96,23 @@ def norm_of(given: Any) -> str:
     raise ValueError(f"norm: {given!r} is unknown; {hint}known are linf, l2 and l1, and l0 for the smallest perturbations")
 
 
+def check_size(settings: dict[str, Any]) -> None:
+    """Refuses options that do not say how large perturbations may be."""
+    _kennard.check_size(json.dumps(settings))
+
+
 def whole(name: str, value: Any, least: int = 1) -> int:
-    """A whole number that is so large at least."""
+    """A whole number, `least` or more."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        raise ValueError(f"{name}: {value!r} is no whole number from {least} on; give one, or leave it out")
+        raise ValueError(f"{name}: {value!r} is not a whole number of at least {least}; give one, or leave it out")
     return int(value)
 
 
 def _plain(name: str, value: Any) -> Any:
-    """The value of an option as JSON has it."""
+    """The value of an option in a form that JSON can hold."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    # Scalars and arrays of NumPy, tensors, columns of tables.
+    # NumPy scalars and arrays, tensors, columns of tables.
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (list, tuple, range)):
@@ -119,7 +123,7 @@ def _plain(name: str, value: Any) -> Any:
         return value
     if hasattr(value, "__float__"):
         return float(value)
-    raise ValueError(f"{name}: a {type(value).__name__} says nothing here; give a number, a text, or a list of them")
+    raise ValueError(f"{name}: a {type(value).__name__} has no meaning here; give a number, a text, or a list of them")
 
 
 def _bounds(given: Any) -> list[float]:
@@ -134,7 +138,7 @@ def _bounds(given: Any) -> list[float]:
 
 
 def _check_finite(name: str, value: Any) -> None:
-    """Refuses what is no number, or infinite, anywhere in an option."""
+    """Refuses NaN and infinite numbers anywhere in an option."""
     if isinstance(value, (list, dict)):
         for entry in value.values() if isinstance(value, dict) else value:
             _check_finite(name, entry)
@@ -145,7 +149,7 @@ def _check_finite(name: str, value: Any) -> None:
 def samples(
     x: Any, y: Any, settings: dict[str, Any], classes: NDArray[Any] | None = None
 ) -> tuple[_kennard.Arrays | None, NDArray[np.float32] | None, dict[str, Any], _data.Rows | None]:
-    """What the samples are: arrays, or the name of a data set among the settings; of arrays also what reads them again.
+    """The samples as arrays, or the settings with the name of a data set; for arrays also a function that reads rows again.
 
     Labels are mapped to their places among `classes`, where a model has some of its own.
     """
@@ -163,7 +167,7 @@ def samples(
     for name in _OF_FILES:
         if name in settings:
             raise ValueError(
-                f"{name}: it is for data sets in files, and says nothing to samples that are given themselves; leave it "
+                f"{name}: it is for data sets in files, and has no meaning for samples that are given themselves; leave it "
                 "out, or name the data set in place of x, for example 'mnist:data/mnist'"
             )
     data, inputs, rows = _data.arrays(x, y, classes, settings.get("bounds"))
@@ -180,8 +184,24 @@ class Ready:
     settings: dict[str, Any]
     rows: _data.Rows | None = None
 
+    def ask(self, native: Callable[..., Found], place: Path, progress: bool | Progress, *more: Any) -> Found:
+        """What a function of the native part finds; the files of the run go to `place`."""
+        settings = json.dumps({**self.settings, "out": os.fspath(place)})
+        return native(self.model.native, self.data, settings, hearer(progress), *more)
+
+    def outcome(
+        self,
+        kind: type[Of],
+        native: Callable[..., _kennard.Outcome],
+        out: tuple[Path, Kept | None],
+        progress: bool | Progress,
+    ) -> Of:
+        """What a call returns that asks the native part once; `out` is as :func:`directory` returns it."""
+        place, kept = out
+        return self.finished(kind(self.ask(native, place, progress), place, kept, self.model.engine))
+
     def finished(self, outcome: Of) -> Of:
-        """What a call returns, with what there is to say about the model; refused where the model changed meanwhile."""
+        """The outcome of a call, with warnings about the model added; refused where the model changed meanwhile."""
         self.model.check_unchanged(outcome.out, kept=outcome._kept is not None)
         for code, message in self.model.notes:
             outcome.warn(code, message)
@@ -192,7 +212,7 @@ class Ready:
         return outcome
 
     def own_labels(self, index: NDArray[Any], predicted: NDArray[Any]) -> str | None:
-        """For how many samples the label that a classifier returns is not that of its largest score; None where that is none.
+        """Says for how many samples a classifier returns another label than that of its largest score; None where there are none.
 
         Parameters
         ----------
@@ -232,7 +252,7 @@ def ready(
     if autocast is not None and not precise:
         raise ValueError("search_precision, autocast: both say what attacks search in; leave one of them out")
     rough = not precise and settings.get("runtime") != "openvino"
-    # Of data that are named the labels are read with the model's file at hand.
+    # The labels of a named data set are read by the native part, which has the model's file.
     named = x is None or isinstance(x, str)
     data, inputs, settings, rows = samples(x, y, settings, None if named else _models.classes(model))
     tensors = hasattr(x, "detach")
@@ -261,22 +281,22 @@ def ready(
 
 
 def _ball(settings: dict[str, Any]) -> tuple[str, float, tuple[float, float]] | None:
-    """The threat as norm, epsilon and bounds; None where it is no ball of one size."""
+    """The threat model as norm, epsilon and bounds; None where it is not one ball for all samples."""
     try:
         eps = float(Fraction(str(settings["eps"]).replace(" ", "")))
     except (KeyError, ValueError, ZeroDivisionError):
         return None
     low, high = settings.get("bounds", (0.0, 1.0))
     norm = settings.get("norm", "linf")
-    return (norm, eps, (low, high)) if norm in ("linf", "l2", "l1") else None
+    return (norm, eps, (low, high)) if norm in _norms.ORDERS else None
 
 
 class Threads(int):
-    """A number of threads that nobody asked for, and that says nothing to live models."""
+    """A number of threads that no caller asked for, and that live models may ignore."""
 
 
 def _of_live(settings: dict[str, Any], engine: str) -> dict[str, Any]:
-    """The settings without those that only files have a use for, which are refused where they were meant for a live model."""
+    """The settings without those that only files use; these are refused where a caller gave them for a live model."""
     cures = {
         "runtime": "a live model computes itself, without a runtime; leave it out, or give engine='export' for a module",
         "threads": "it is for files, and a live model computes with threads of its own; use torch.set_num_threads for a module",
@@ -288,7 +308,7 @@ def _of_live(settings: dict[str, Any], engine: str) -> dict[str, Any]:
 
 
 def averages(attacks: Any) -> bool:
-    """Whether attacks allow for answers at random by themselves: AutoAttack for such models, or all of them by name."""
+    """Whether attacks average over random answers themselves: AutoAttack's version rand, or attacks with `averaged`."""
     if attacks == ["rand"]:
         return True
     each = attacks if isinstance(attacks, list) else []
@@ -296,7 +316,7 @@ def averages(attacks: Any) -> bool:
 
 
 def _at_once(settings: dict[str, Any], data: _kennard.Arrays | None) -> int | None:
-    """How many samples a live model gets at once, where that is asked for: no more than the engine would give it."""
+    """How many samples a live model gets at once, at most what the engine gives it; None where no size is asked for."""
     batch: int | None = settings.get("micro_batch")
     if batch is None or data is None:
         return batch
@@ -305,7 +325,7 @@ def _at_once(settings: dict[str, Any], data: _kennard.Arrays | None) -> int | No
 
 
 def check_process() -> None:
-    """Refuses to work in a fork of a process that has worked: its threads are not in the fork, and would be waited for."""
+    """Refuses to work in a fork of a process that has worked: the fork lacks its threads, and would wait for them forever."""
     global _worker
     if _worker is not None and _worker != os.getpid():
         raise _kennard.KennardError(
@@ -316,13 +336,13 @@ def check_process() -> None:
 
 
 def check_resume(resume: bool, out: str | os.PathLike[str] | None) -> None:
-    """Refuses to go on where there is no run."""
+    """Refuses `resume` without the directory of a run."""
     if resume and out is None:
         raise ValueError("resume: it goes on with the run in out, which is not given; give its directory")
 
 
 class Kept:
-    """A directory that is there as long as what holds it, in the process that made it."""
+    """A temporary directory, removed with the last object that refers to it, in the process that made it."""
 
     def __init__(self) -> None:
         self.name = tempfile.mkdtemp(prefix="kennard-")
@@ -332,24 +352,24 @@ class Kept:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Elsewhere there is None in its place.
+        # Other processes get None in its place.
         return type(None), ()
 
 
 def _remove(name: str, owner: int) -> None:
-    """Takes a directory away, but not in a fork of the process that made it."""
+    """Removes a directory, except in a fork of the process that made it."""
     if os.getpid() == owner:
         shutil.rmtree(name, ignore_errors=True)
 
 
 def check_directory(out: str | os.PathLike[str]) -> None:
-    """Refuses a directory that is a file."""
+    """Refuses a path that is a file and not a directory."""
     if Path(out).is_file():
         raise ValueError(f"out: {out} is a file; give a directory")
 
 
 def directory(out: str | os.PathLike[str] | None) -> tuple[Path, Kept | None]:
-    """The directory of a run: that which is asked for, or one that goes with the result, which is returned beside it."""
+    """The directory of a run: the one that is asked for, with None; or a temporary one, with the object that keeps it."""
     if out is not None:
         check_directory(out)
         return Path(out), None
@@ -357,19 +377,28 @@ def directory(out: str | os.PathLike[str] | None) -> tuple[Path, Kept | None]:
     return Path(kept.name) / "run", kept
 
 
-class _Line:
-    """A line on the terminal that says how far work is."""
+class _Shown:
+    """Progress that is shown now and then, and at the end of each phase."""
 
-    def __init__(self) -> None:
-        self._last = 0.0
-        self._open: str | None = None
+    _last = 0.0
 
     def __call__(self, what: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if now - self._last < _OFTEN and done < total:
-            return
-        self._last = now
-        # The end of a phase may not be heard of, where the next begins at once.
+        if now - self._last >= _OFTEN or done >= total:
+            self._last = now
+            self._show(what, done, total)
+
+    def _show(self, what: str, done: int, total: int) -> None:
+        raise NotImplementedError
+
+
+class _Line(_Shown):
+    """A line on the terminal that says how far work is."""
+
+    _open: str | None = None
+
+    def _show(self, what: str, done: int, total: int) -> None:
+        # Where the next phase begins at once, the end of this one may not be reported.
         begin = "\n" if self._open not in (None, what) else ""
         end = "\n" if done >= total else ""
         self._open = None if end else what
@@ -377,30 +406,24 @@ class _Line:
         sys.stderr.flush()
 
 
-class _Bar:
+class _Bar(_Shown):
     """A bar in a notebook that says how far work is."""
 
-    def __init__(self) -> None:
-        self._last = 0.0
-        self._begun = False
-        self._shown: Any = None
+    _begun = False
+    _bar: Any = None
 
-    def __call__(self, what: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._last < _OFTEN and done < total:
-            return
-        self._last = now
+    def _show(self, what: str, done: int, total: int) -> None:
         notebook = importlib.import_module("IPython.display")
         bar = notebook.HTML(f'<progress value="{done}" max="{total}"></progress> {html.escape(what)}: {done} of {total}')
         if not self._begun:
-            # None where there is a kernel's package, but no notebook.
-            self._begun, self._shown = True, notebook.display(bar, display_id=True)
-        elif self._shown is not None:
-            self._shown.update(bar)
+            # None where the kernel's package is installed, but no notebook is open.
+            self._begun, self._bar = True, notebook.display(bar, display_id=True)
+        elif self._bar is not None:
+            self._bar.update(bar)
 
 
-def progress(wanted: bool | Progress) -> Progress | None:
-    """What hears how far work is."""
+def hearer(wanted: bool | Progress) -> Progress | None:
+    """The function that is told how far work is; None where progress is not shown."""
     if callable(wanted):
         return wanted
     if not wanted:

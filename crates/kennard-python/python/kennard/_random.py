@@ -1,4 +1,4 @@
-"""Models that answer at random: noticed, and their adversarial points verified."""
+"""Models that answer at random: how they are recognised, and how their adversarial points are verified."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from numpy.typing import NDArray
 
 from . import _kennard
 
-# Two answers that differ by more than this share of the largest logit are no rounding.
+# Two answers may differ by this share of the largest logit through rounding.
 _APART = 1e-4
 
-# The answers to this many samples tell one function from another, in steps of this share of the largest.
+# Functions are told apart by their answers to this many samples: by this many sums of them, rounded to this share.
 _ASKED = 32
+_SUMS = 4
 _STEP = 2.0**-7
 
-# How often the model is asked about each adversarial point.
+# How many passes verify each adversarial point.
 CHECKS = 100
 
 
 class AnswersAtRandom(ValueError):
-    """A model answers at random, which nothing here allows for: what it does, and what to do about it."""
+    """A model answers at random, and the call has no argument that allows for it. `args`: what the model does, and what to do."""
 
     def __str__(self) -> str:
         return "; ".join(self.args)
 
 
 def check_repeatable(answer: Callable[[], NDArray[np.float32]]) -> None:
-    """Refuses a model whose two answers to the same samples are not one, by more than rounding."""
+    """Refuses a model whose two answers to the same samples differ by more than rounding."""
     # Copies: a model may write all its answers into one array.
     first, second = np.array(answer()), np.array(answer())
     finite = np.isfinite(first)
@@ -69,16 +70,31 @@ def fingerprint(
     for points in (np.array(x[:8]), np.float32(0.6) * some + np.float32(0.4) * some[::-1]):
         try:
             found = answer(np.ascontiguousarray(points, dtype=np.float32))
-        except Exception:  # what a function does not take, between valid samples, is not asked
+        except Exception:  # points between valid samples may not be valid
             digest.update(b"none")
             continue
-        finite = np.where(np.isfinite(found), found, 0.0).astype(np.float64)
-        largest = float(np.abs(finite).max(initial=0.0))
-        scale = 2.0 ** round(math.log2(largest)) * _STEP if largest > 0 else 1.0
-        digest.update(str(found.shape).encode())
-        digest.update(np.rint(finite / scale).astype(np.int64).tobytes())
-        digest.update(np.stack([np.isnan(found), np.isposinf(found), np.isneginf(found)]).tobytes())
+        digest.update(rounded(found, _STEP))
     return digest.hexdigest()
+
+
+def rounded(found: NDArray[Any], step: float) -> bytes:
+    """Answers (n, K) in a few numbers, which rounding errors hardly change: sums with random signs, rounded to `step` of their
+    size. However many answers there are, few numbers can lie between two steps."""
+    finite = np.where(np.isfinite(found), found, 0.0).astype(np.float64).reshape(-1)
+    largest = float(np.abs(finite).max(initial=0.0)) or 1.0
+    relative = finite / largest / math.sqrt(max(finite.size, 1))
+    size = math.log2(largest) + math.log2(float(np.linalg.norm(relative)) or 1.0)
+    share = step * 2.0 ** (round(size) - math.log2(largest))
+    sums = [float(relative @ _signs(finite.size, number)) / share for number in range(_SUMS)]
+    special = np.stack([np.isnan(found), np.isposinf(found), np.isneginf(found)])
+    return repr((found.shape, round(size), [round(total) for total in sums])).encode() + special.tobytes()
+
+
+def _signs(count: int, number: int) -> NDArray[np.float64]:
+    """Signs (count,) that are the same on every machine."""
+    bits = hashlib.shake_256(str(number).encode()).digest(-(-count // 8))
+    signs: NDArray[np.float64] = np.unpackbits(np.frombuffer(bits, np.uint8), count=count).astype(np.float64)
+    return 2 * signs - 1
 
 
 def check_passes(eot: int | None) -> None:
@@ -87,9 +103,9 @@ def check_passes(eot: int | None) -> None:
         raise ValueError(f"eot: {eot!r} is not a number of passes; give a whole number, 20 for example")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Verified:
-    """How often a model that answers at random is fooled by each adversarial point, counted afresh.
+    """How often each adversarial point fools a model that answers at random, counted in fresh passes.
 
     Attributes
     ----------
@@ -98,11 +114,11 @@ class Verified:
     attack : list of text
         Which attack found each point.
     wrong : array (n,) of float
-        The share of passes that misclassify the point.
+        The share of passes in which the model misclassifies the point.
     low, high : array (n,) of float
         The 95 % interval of that share (Clopper and Pearson).
     passes : int
-        How many passes each point was asked about; none of them chose it, so the shares have no bias.
+        How many passes were counted for each point; none of them took part in choosing it, so the shares have no bias.
     """
 
     index: NDArray[np.int64]
@@ -128,7 +144,7 @@ def verified(
     batch: int,
     passes: int = CHECKS,
 ) -> Verified:
-    """Asks `model` (a live one) `passes` times about each point found.
+    """Runs `passes` passes of a live `model` at each point found.
 
     Every pass is a call of its own, so that a model that draws once per batch answers each time anew.
 

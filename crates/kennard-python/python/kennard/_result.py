@@ -1,4 +1,4 @@
-"""What was found."""
+"""The results of calls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,12 +33,17 @@ class Outcome:
         What computed the model, and why.
     """
 
+    # The attribute that holds the table.
+    _rows: ClassVar[str] = "samples"
+
     def __init__(self, found: _kennard.Outcome, out: Path, kept: Any = None, engine: str = "") -> None:
         self.summary: dict[str, Any] = json.loads(found.summary)
         self.out = out
         self.engine = engine
         self._table = found
+        setattr(self, self._rows, found)
         self._kept = kept
+        self._unnamed = kept is not None
 
     def column(self, name: str) -> NDArray[np.float64]:
         """A column of the table, (rows,): numbers, 0 and 1 for false and true, NaN where there is none.
@@ -61,8 +66,22 @@ class Outcome:
         return [f"{warning['code']}: {in_python(warning['message'])}" for warning in self.summary["warnings"]]
 
     def warn(self, code: str, message: str) -> None:
-        """Adds what is known here alone, and not in the files of the run."""
+        """Adds a warning that the files of the run do not have."""
         self.summary["warnings"].append({"code": code, "message": message})
+
+    def _place(self) -> Path:
+        """The directory of the run.
+
+        Raises
+        ------
+        ValueError
+            When nobody named it, and it went with the result that this is a copy of.
+        """
+        if self._unnamed and not self.out.exists():
+            raise ValueError(
+                f"out: {self.out} is gone, for the directory went with the result that was pickled; give out= to keep it"
+            )
+        return self.out
 
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Writes the page of the run, one HTML file that holds all it shows.
@@ -70,10 +89,11 @@ class Outcome:
         Raises
         ------
         ValueError
-            When `path` is a directory, or in one that is not there.
+            When `path` is a directory, or in one that is not there; or when nobody named the directory of the run, and it went with the
+            result that this is a copy of.
         """
         path = _page.target(path)
-        page = self.out / "report.html"
+        page = self._place() / "report.html"
         if page.exists():
             if not (path.exists() and path.samefile(page)):
                 shutil.copyfile(page, path)
@@ -104,8 +124,10 @@ class Result(Outcome):
     engine : text
         What computed the model, and why.
     verified : Verified or None
-        Of a model that answers at random (`eot`), how often each adversarial point fools it.
+        For a model that answers at random (`eot`), how often each adversarial point fools it.
     """
+
+    samples: _kennard.Outcome
 
     def __init__(
         self,
@@ -116,7 +138,6 @@ class Result(Outcome):
         verified: Verified | None = None,
     ) -> None:
         super().__init__(found, out, kept, engine)
-        self.samples = found
         self.verified = verified
 
     @property
@@ -154,22 +175,25 @@ class Result(Outcome):
 
     @property
     def verified_robust_accuracy(self) -> float | None:
-        """The same of a model that answers at random, where a sample counts as broken only if most passes are fooled.
+        """Robust accuracy of a model that answers at random, where a sample counts as broken only if most passes are fooled.
 
         A point that fools fewer, or for which that is not certain, breaks nothing. None without `eot`.
         """
-        if self.verified is None or self.clean_accuracy is None:
-            return None
-        broken = len(set(self.verified.index[self.verified.confirmed].tolist()))
-        return self.clean_accuracy - broken / len(self.samples)
+        broken = self._confirmed
+        return None if broken is None or self.clean_accuracy is None else self.clean_accuracy - broken / len(self.samples)
 
     @property
     def verified_interval(self) -> tuple[float, float] | None:
         """The 95 % interval of the verified robust accuracy (Clopper and Pearson). None without `eot`."""
-        if self.verified is None or self.clean_accuracy is None:
+        broken = self._confirmed
+        if broken is None or self.clean_accuracy is None:
             return None
-        broken = len(set(self.verified.index[self.verified.confirmed].tolist()))
         return _kennard.interval(int(self.summary["clean"]["correct"]) - broken, len(self.samples))
+
+    @property
+    def _confirmed(self) -> int | None:
+        """How many samples have a point that fools most passes. None without `eot`."""
+        return None if self.verified is None else len(set(self.verified.index[self.verified.confirmed].tolist()))
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -196,11 +220,11 @@ class Result(Outcome):
 
     @property
     def _short(self) -> list[dict[str, Any]]:
-        """What `require` asks for and is not reached."""
+        """The requirements of `require` that are not met."""
         return [judged for judged in self.summary["requirements"] if not judged["holds"]]
 
     def _doubt(self) -> str:
-        """The end of what represents it, where something is not as required."""
+        """The end of the representation, where a requirement is not met; else nothing."""
         short = ", ".join(f"{judged['figure']} >= {judged['least']:g}" for judged in self._short)
         return f", NOT AS REQUIRED ({short})" if short else ""
 
@@ -284,9 +308,12 @@ class Minimal(Result):
 
 
 def in_python(message: str) -> str:
-    """A message of `summary.json` with settings as arguments, `attack='rand'`, and commands as the functions that they are here."""
+    """A message of `summary.json` with settings as arguments, `attack='rand'`, and commands as functions, `kennard.report`."""
+    # Not at the top: the package imports this module before it defines the list.
+    from . import __all__ as functions
+
     said = re.sub(r"`([a-z_0-9]+) = ([^`]*)`", lambda found: _argument(found[1], found[2]), message)
-    return re.sub(r"`kennard ([a-z]+)`", lambda found: f"`kennard.{found[1]}`" if found[1] in _FUNCTIONS else found[0], said)
+    return re.sub(r"`kennard ([a-z]+)`", lambda found: f"`kennard.{found[1]}`" if found[1] in functions else found[0], said)
 
 
 def _argument(name: str, value: str) -> str:
@@ -299,14 +326,9 @@ def _argument(name: str, value: str) -> str:
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
-# The commands that the package has as functions of the same name.
-_FUNCTIONS = frozenset(
-    {"attack", "audit", "bound", "calibrate", "certify", "grad", "report", "smooth", "train", "uncertainty"}
-)
-
 
 def _unmet(judged: dict[str, Any]) -> str:
-    """A requirement that does not hold, and why, as the command says it."""
+    """Says that a requirement does not hold, and why, in the words of the command."""
     low, least = judged["low"], judged["least"]
     said = f"{judged['figure']} >= {least:g} does not hold"
     if low is None or low >= least:

@@ -13,7 +13,7 @@ from . import _calls, _kennard, _models, _page, _prepare
 from ._random import check_passes
 from ._result import Result
 
-# As many as `kennard track` examines: intervals of ±3 %.
+# Samples of each audit, as in `kennard track`: intervals of ±3 %.
 _SAMPLES = 1000
 
 
@@ -79,7 +79,6 @@ class Tracker:
         named = _prepare.options("audit", named, eps=eps, attack=attack)
         if "shard" in named:
             raise ValueError("shard: figures over epochs are of all samples; leave it out")
-        _calls.check_eps(named)
         _kennard.check_audit(json.dumps(named))
         check_passes(options.get("eot"))
         _prepare.check_directory(out)
@@ -127,7 +126,7 @@ class Tracker:
         place = self.out / f"epoch-{epoch:04}"
         result = self._audit(epoch, place)
         self._last = epoch
-        # Of a process before this one, epochs that are still to come again do not count.
+        # An interrupted process may have left later epochs, which are audited again.
         self._audits = [audit for audit in self._audits if audit[0] < epoch]
         self._audits.append((epoch, place))
         found = json.loads(_kennard.tracked(self.out.name, self._audits, self.out))
@@ -181,12 +180,12 @@ def _finished(out: Path) -> list[tuple[int, Path]]:
     return sorted(found)
 
 
-# Arguments of audits that are no options of the command.
+# Arguments of `audit` that are not options of the command.
 _LIVE = frozenset({"device", "output", "batch_size", "engine", "eot", "autocast"})
 
 
 def _evaluated(model: Any) -> Any:
-    """A module in evaluation mode, each part as it was afterwards."""
+    """Puts a module into evaluation mode, and each part back into its own mode afterwards."""
     if not _models.is_module(model):
         return nullcontext()
     from ._ascent import as_eval

@@ -31,6 +31,9 @@ class Trained(Outcome):
         The directory of the run, with `best.onnx`, `last.onnx`, `checkpoints`, `log.jsonl` and the page.
     """
 
+    _rows = "epochs"
+    epochs: _kennard.Outcome
+
     def __init__(
         self,
         found: _kennard.Outcome,
@@ -40,7 +43,6 @@ class Trained(Outcome):
         unused: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(found, out, kept, "Kennard's own graphs")
-        self.epochs = found
         self._module = module
         self._unused = unused
 
@@ -54,7 +56,7 @@ class Trained(Outcome):
         """The ONNX file of the best or of the last epoch."""
         if which not in ("best", "last"):
             raise ValueError(f"which: {which!r} is unknown; give 'best' or 'last'")
-        return self.out / f"{which}.onnx"
+        return self._place() / f"{which}.onnx"
 
     def weights(self, which: Which = "best") -> dict[str, NDArray[np.float32]]:
         """The weights and running statistics by their names in the file. Needs the package `onnx`."""
@@ -138,7 +140,8 @@ def train(
     Raises
     ------
     ValueError
-        When an argument makes no sense, model and data do not go together, or a module cannot be exported.
+        When an argument makes no sense, model and data do not go together, a module cannot be exported, or training would leave
+        something of it out: dropout, stochastic depth, other random numbers.
     KennardError
         When training diverges, or something else goes wrong.
 
@@ -154,7 +157,9 @@ def train(
     if model is None and not {"arch", "init"} & settings.keys():
         raise ValueError("model: there is none to train; give one, or the architecture of a new network, for example arch='cnn'")
     _prepare.check_process()
-    data, inputs, settings, _ = _prepare.samples(x, y, settings)
+    begun = settings.get("init") if model is None else model
+    classes = None if begun is None else _models.classes(begun)
+    data, inputs, settings, _ = _prepare.samples(x, y, settings, classes)
     native, module, unused = None, None, frozenset[str]()
     if model is not None:
         native, module = graph(model, inputs, trainable=True)
@@ -162,7 +167,7 @@ def train(
             unused = _unused(module, native)
     place, kept = _prepare.directory(out)
     given = json.dumps({**settings, "out": os.fspath(place)})
-    found = _kennard.train(native, data, given, _prepare.progress(progress))
+    found = _kennard.train(native, data, given, _prepare.hearer(progress))
     return Trained(found, place, kept, module, unused)
 
 
@@ -183,7 +188,7 @@ def grad(
         The model; a module is exported.
     x : array (n, ...), optional
         Samples, for the shape that a module takes.
-    loss : {"cross-entropy", "log-odds", "margin", "logit-difference", "dlr", "targeted-dlr"}, optional
+    loss : {"cross-entropy", "log-odds", "margin", "probability-margin", "logit-difference", "dlr", "targeted-dlr"}, optional
         What to differentiate, the cross-entropy by default.
     of : text, optional
         Differentiate this tensor of the model instead: one number per sample, or a scalar.
@@ -219,8 +224,8 @@ def grad(
 
 
 def taken(model: Any, x: Any, options: dict[str, Any]) -> Any:
-    """A path or the bytes of a file; a module is exported, for samples like `x`, and takes `output` out of the options, which are
-    those of files otherwise."""
+    """The model as a path or the bytes of a file. A module is exported for samples like `x`; for a module, `output` is taken out
+    of `options`, since it is not the command's option of that name."""
     _prepare.check_process()
     output = options.pop("output", None) if _models.is_module(model) else None
     inputs = None if x is None else _data.floats(x)
@@ -228,8 +233,8 @@ def taken(model: Any, x: Any, options: dict[str, Any]) -> Any:
 
 
 def graph(model: Any, x: NDArray[np.float32] | None, *, trainable: bool, output: Any = None) -> tuple[Any, Any]:
-    """A path or the bytes of a file, and the module that it was made of; `output` takes the logits out of what that returns. A
-    file that is not to be trained is compared with the module."""
+    """A model as a path or the bytes of a file, and the module that it was made from, if any. `output` takes the logits out of
+    what the module returns. A file that is not to be trained is compared with the module."""
     if isinstance(model, (str, os.PathLike, bytes)):
         return model, None
     if _models.is_proto(model):
@@ -243,9 +248,12 @@ def graph(model: Any, x: NDArray[np.float32] | None, *, trainable: bool, output:
     from ._export import agreeing, traced
 
     if trainable:
+        from ._omitted import check_trainable
+
+        check_trainable(model, x)
         made = traced(model, x, trainable=True, output=output)
         if made.numbers:
-            # What is trained is the trace.
+            # The trace is trained, so it must have the module's logits.
             agreeing(model, x, output=output)
         return made.file, model
     return agreeing(model, x, output=output), model
@@ -263,7 +271,7 @@ def _weights(file: Path | bytes) -> dict[str, NDArray[np.float32]]:
 
 def _tensors(module: Any) -> dict[str, list[str]]:
     """The weights and running statistics of a module by name, each with all names that the same tensor has."""
-    # Counters of batches are no figures of the network.
+    # Normalisations also have integer counters of batches, which the network does not compute with.
     state = {name: tensor for name, tensor in module.state_dict(keep_vars=True).items() if tensor.is_floating_point()}
     shared: dict[int, list[str]] = {}
     for name, tensor in state.items():

@@ -1,4 +1,4 @@
-"""Where a module's forward makes Python numbers of tensors that depend on the samples: a trace keeps these as they were."""
+"""Finds where a module's forward makes Python numbers of tensors that depend on the samples: a trace makes them constants."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-# What makes something else than tensors of a tensor's numbers.
+# The methods of tensors that return their numbers as something other than tensors.
 _CONVERSIONS = frozenset(
     {"__bool__", "__float__", "__int__", "__index__", "__complex__", "__array__", "__contains__", "item", "tolist", "numpy"}
 )
@@ -19,11 +19,11 @@ _OWN = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
 
 
 class _Watch(TorchFunctionMode):
-    """Follows what is computed from tensors, and notes where Python numbers are made of it."""
+    """Follows what is computed from a tensor, and notes where it is converted to Python numbers."""
 
     def __init__(self, given: Any) -> None:
         super().__init__()
-        # Tensors are kept, so that no other has their address.
+        # The tensors are kept alive, so that no other tensor gets the address of one of them.
         self._known = {id(given): given}
         self.places: list[str] = []
 
@@ -37,7 +37,7 @@ class _Watch(TorchFunctionMode):
                 self.places.append(place)
         found = func(*args, **kwargs)
         if depends:
-            # Methods that work in place, too.
+            # Methods that work in place change their first argument.
             changed = args[:1] if name.endswith("_") or name == "__setitem__" else ()
             for tensor in _tensors((found, changed, kwargs.get("out"))):
                 self._known[id(tensor)] = tensor
@@ -56,7 +56,7 @@ def _tensors(given: Any) -> Iterator[Any]:
 
 
 def _place() -> str:
-    """Where the caller's own code is, as file and line."""
+    """The line of the caller's own code that is running, as file and line."""
     frame = sys._getframe(2)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_OWN):
         frame = frame.f_back

@@ -28,7 +28,7 @@ _TICK = 0.5
 _PATIENCE = 300.0
 _PHASES = ("clean pass", "attacks", "packets")
 
-# What each phase of a shard has done, and of how much.
+# For each shard and each of its phases, what is done, and of how much.
 Heard = dict[int, dict[str, tuple[int, int]]]
 
 
@@ -97,7 +97,6 @@ def audit(
     settings = {name: value for name, value in options.items() if name not in own}
     words = {name: options[name] for name in ("norm", "eps", "attack") if name in options}
     checked = _prepare.options("audit", settings, **words)
-    _calls.check_eps(checked)
     _kennard.check_audit(json.dumps(checked))
     _check_mode(model)
     options.setdefault("threads", _prepare.Threads(max(1, int(num_cpus))))
@@ -123,7 +122,7 @@ def audit(
         needs = {"name": f"kennard {number} of {num_shards}", "num_cpus": num_cpus, "num_gpus": num_gpus}
         placed = task.options(max_retries=max_retries, **needs)
         running[placed.remote(shared, str(part), number, num_shards, tally)] = number
-    _await(running, num_shards, tally, _prepare.progress(progress))
+    _await(running, num_shards, tally, _prepare.hearer(progress))
     ray.kill(tally)
     return Result(_kennard.merge([*parts], Path(out).absolute()), Path(out))
 
@@ -144,7 +143,8 @@ def _check_mode(model: Any) -> None:
 
 
 def _divided(out: Path, num_shards: int, resume: bool) -> list[Path]:
-    """The directories of the parts. Their parent is made here and by no worker, which so notices when it does not see it."""
+    """The directories of the parts. Their parent is made here and not by workers: a worker that does not see it has not the
+    same storage."""
     _prepare.check_directory(out)
     parent = out.absolute() / "shards"
     if not resume and (out / "manifest.json").exists():
@@ -160,7 +160,7 @@ def _divided(out: Path, num_shards: int, resume: bool) -> list[Path]:
 
 
 def _here() -> NodeAffinitySchedulingStrategy:
-    """This machine, whose loss ends the run anyway; another where it takes no tasks."""
+    """Places a task on this machine, whose loss ends the run anyway; on another one where this machine takes no tasks."""
     return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
 
 
@@ -236,13 +236,13 @@ def _await(running: dict[Any, int], num_shards: int, tally: Any, hear: Callable[
             f"part {failed} of {num_shards} was not finished, for its worker died; resume=True goes on ({error})"
         ) from None
     except BaseException:
-        # Of the caller's, in progress.
+        # What the caller's progress function raised, for example.
         _cancel(running)
         raise
 
 
 def _heard(tally: Any) -> Heard:
-    """What is heard; nothing where whoever hears was lost. The run goes on without."""
+    """The progress of all parts; nothing where the process that collects it was lost: the run goes on without progress."""
     try:
         heard: Heard = ray.get(tally.heard.remote(), timeout=10 * _TICK)
     except ray.exceptions.RayError:
@@ -251,7 +251,7 @@ def _heard(tally: Any) -> Heard:
 
 
 def _far(heard: Heard, running: set[int]) -> tuple[str, int, int] | None:
-    """How far the phase is that the slowest part is in; what no part has said yet is left out."""
+    """The phase that the slowest part is in, what is done of it, and of how much; parts that have not reported are left out."""
     places = [max(_PHASES.index(what) for what in heard[number]) for number in running if number in heard]
     if not heard:
         return None

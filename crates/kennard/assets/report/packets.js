@@ -192,7 +192,7 @@ function probe(run) {
   const rows = [["cos(x, ∂l)", report.cosine], ["Σ |x_i g_i|", report.contribution]].filter(([, d]) => d);
   const unknown = report.not_finite ? `${plural(report.not_finite, "sample")} of ${grouped(report.samples)}, where the loss or its gradient is not finite, in no figure.` : null;
   return [
-    chart("probe", "Cosine of a sample and its loss gradient", `One backward pass a sample; the mean is ${short(mean)}${interval ? ` [${span(interval)}]` : ""}.`,
+    chart("probe", "Cosine of a sample and its loss gradient", `One backward pass per sample; the mean is ${short(mean)}${interval ? ` [${span(interval)}]` : ""}.`,
       { header: ["low", "high", "samples"], rows: data }, build),
     table("probe", [
       { title: "figure", value: (r) => r[0], text: true },

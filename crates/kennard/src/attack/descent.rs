@@ -204,8 +204,8 @@ mod tests {
         distances
     }
 
-    /// Attacks find their closest point on the way: the last one alone is often farther away, or not
-    /// adversarial. Counted are the samples on which it comes within 1 % of the closest. (FAB's walk ends
+    /// Attacks find their closest point on the way: their last point is often farther away, or not
+    /// adversarial. Counts the samples on which the last point is within 1 % of the closest. (FAB's walk ends
     /// where it is closest, DeepFool's at its first adversarial point, and in l0 FMN's where it is closest in so few
     /// dimensions: nothing is lost there.)
     #[test]

@@ -14,7 +14,7 @@
 //! error ends the whole audit, and names the attack and the sample.
 //!
 //! ```
-//! use kennard::attack::{Answer, Attack, Loss, Run, Subject, Trial};
+//! use kennard::attack::{Answer, Attack, Loss, Search, Subject, Trial};
 //! use kennard::{Norm, ThreatModel};
 //!
 //! /// Steps along the gradient once, in input units of its length.
@@ -25,7 +25,7 @@
 //!         "steepest"
 //!     }
 //!
-//!     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+//!     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Search<'a> {
 //!         Box::pin(async move {
 //!             let mut x = subject.origin().to_vec();
 //!             let answer = subject.gradient(&x, Loss::Margin, subject.label()).await;
@@ -108,8 +108,8 @@ pub use named::{Parameters, Version, attack, minimum_norm};
 pub use pdpgd::Pdpgd;
 pub use pgd::Pgd;
 pub use rand_chacha::ChaCha8Rng;
-pub(crate) use runner::run_attack;
 pub use runner::{Adversarial, Verdict};
+pub(crate) use runner::{run_attack, stays_correct};
 pub use sigma_zero::SigmaZero;
 pub use square::Square;
 pub(crate) use steps::{ascend_within, largest, start_in_ball};
@@ -119,8 +119,8 @@ pub(crate) use subject::{AttackConditions, AttackedSample, Criterion, mend};
 pub use transfer::Transfer;
 pub use trial::{Asked, Trial};
 
-/// An attack under way. An error ends the whole audit, with the names of attack and sample.
-pub type Run<'a> = Pin<Box<dyn Future<Output = Result<(), AttackError>> + 'a>>;
+/// An attack's search, under way. An error ends the whole audit, with the names of attack and sample.
+pub type Search<'a> = Pin<Box<dyn Future<Output = Result<(), AttackError>> + 'a>>;
 
 /// An attack's own error, of any kind.
 pub type AttackError = Box<dyn std::error::Error + Send + Sync>;
@@ -162,7 +162,7 @@ pub trait Attack: Send + Sync {
     }
 
     /// Searches around one sample, by asking `subject`. Await nothing else.
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a>;
+    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Search<'a>;
 }
 
 /// An attack of this crate: its fields are its settings, and it has no errors of its own.
@@ -197,7 +197,7 @@ impl<A: BuiltIn> Attack for A {
         A::SEARCHES_ROUGHLY
     }
 
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Search<'a> {
         Box::pin(async move {
             self.search(subject).await;
             Ok(())

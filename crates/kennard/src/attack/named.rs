@@ -232,9 +232,12 @@ impl FromStr for Version {
             "standard" | "autoattack" => Ok(Version::Standard),
             "plus" => Ok(Version::Plus),
             "rand" => Ok(Version::Rand),
-            _ => Err(Error::Setting(format!(
-                "AutoAttack has no version `{text}`; it has standard (autoattack), plus and rand"
-            ))),
+            _ => Err(Error::Unknown {
+                what: "version of AutoAttack",
+                name: text.into(),
+                nearest: nearest(text, ["standard", "autoattack", "plus", "rand"]).map(String::from),
+                known: "standard (autoattack), plus and rand".into(),
+            }),
         }
     }
 }

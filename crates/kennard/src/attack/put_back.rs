@@ -43,7 +43,7 @@ async fn margins_without(subject: &Subject<'_>, x: &[f32], changed: &[usize]) ->
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Answer, Attack, Run, Trial};
+    use super::super::{Answer, Attack, Search, Trial};
     use super::*;
     use crate::{Norm, ThreatModel};
 
@@ -55,7 +55,7 @@ mod tests {
             "all"
         }
 
-        fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+        fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Search<'a> {
             Box::pin(async move {
                 subject.logits(&vec![1.0; subject.origin().len()]).await;
                 put_back(subject).await;

@@ -7,8 +7,9 @@ use std::task::Poll;
 use super::Attack;
 use super::subject::{AttackConditions, AttackedSample, Candidate, Criterion, Pause, Subject};
 use crate::answer::{is_answer, margin, predict};
+use crate::data::Sample;
 use crate::engine::{Oracle, Query};
-use crate::{Error, Result};
+use crate::{Error, Result, ThreatModel};
 
 /// What an attack achieved on a sample.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,10 +71,7 @@ pub(crate) async fn run_attack(
     let conditions = AttackConditions { rough: conditions.rough && attack.searches_roughly(), ..conditions };
     let subject = Subject::new(attack.name(), attacked, conditions, account, oracle.clone());
     let mut run = attack.run(&subject);
-    let mut disputed = false;
-    // The closest of them.
-    let mut rejected = Vec::new();
-    let mut unanswered = 0;
+    let mut rejections = Rejections::default();
     loop {
         let ended = poll_fn(|context| match run.as_mut().poll(context) {
             Poll::Ready(outcome) => Poll::Ready(outcome.map(|()| true)),
@@ -93,31 +91,13 @@ pub(crate) async fn run_attack(
         if ended && conditions.rough {
             subject.settle_best().await;
         }
-        let mut best = subject.to_judge();
-        let mut adversarial = None;
-        while let Some(candidate) = best.as_ref().filter(|candidate| candidate.misclassified) {
-            let query = Query::untouched(candidate.point.clone()).on_account(account);
-            let answer = oracle.ask(query).await;
-            subject.count_check();
-            let answered = is_answer(&answer.logits);
-            if answered && answer.prediction() != label {
-                adversarial = Some(Adversarial { point: candidate.point.clone(), outputs: answer.logits });
-                break;
-            }
-            // Rounding alone made this point adversarial, or the model has no answer; there may be another, or a
-            // better one may come.
-            disputed |= answered;
-            unanswered += u64::from(!answered);
-            if answered && rejected.len() < REJECTED {
-                rejected.push(candidate.clone());
-            }
-            subject.reject_best();
-            best = subject.to_judge();
-        }
+        let (mut best, mut adversarial) = judge(&subject, &oracle, account, &mut rejections).await;
         if conditions.criterion == Criterion::Closest {
             let beaten = best.as_ref().filter(|_| adversarial.is_some());
             let beaten = beaten.map_or(f64::INFINITY, |candidate| candidate.distance);
-            if let Some((candidate, outputs)) = outward(&subject, &oracle, account, &rejected, beaten).await {
+            if let Some((candidate, outputs)) =
+                outward(&subject, &oracle, account, &rejections.rejected, beaten).await
+            {
                 adversarial = Some(Adversarial { point: candidate.point.clone(), outputs });
                 best = Some(candidate);
             }
@@ -125,9 +105,9 @@ pub(crate) async fn run_attack(
         if ended || adversarial.is_some() || subject.is_spent() {
             let tally = subject.tally();
             let broken = adversarial.is_some();
-            let unanswered = tally.unanswered + unanswered;
+            let unanswered = tally.unanswered + rejections.unanswered;
             // What was rejected, or had no answer, is not what the attack went by.
-            let sound = !disputed && unanswered == 0;
+            let sound = !rejections.disputed && unanswered == 0;
             return Ok(Verdict {
                 broken,
                 margin: best
@@ -140,11 +120,72 @@ pub(crate) async fn run_attack(
                 zero_gradients: tally.zero_gradients,
                 non_finite_gradients: tally.non_finite_gradients,
                 unanswered,
-                disputed,
+                disputed: rejections.disputed,
                 proved: attack.proves().then(|| sound && subject.proved() == Some(broken)),
             });
         }
     }
+}
+
+/// The points of an attack that the untouched model rejected, over all of its judgements.
+#[derive(Default)]
+struct Rejections {
+    /// Whether the model classified one correctly that is misclassified in the attacked graph.
+    disputed: bool,
+    /// At how many its answer was NaN.
+    unanswered: u64,
+    /// The closest that it classified correctly, at most [`REJECTED`].
+    rejected: Vec<Candidate>,
+}
+
+/// Has the untouched model judge the best point that was found, then the next, until it misclassifies one: the best candidate that is
+/// left, and the adversarial point, if there is one.
+async fn judge(
+    subject: &Subject<'_>,
+    oracle: &Oracle,
+    account: usize,
+    rejections: &mut Rejections,
+) -> (Option<Candidate>, Option<Adversarial>) {
+    let mut best = subject.to_judge();
+    while let Some(candidate) = best.as_ref().filter(|candidate| candidate.misclassified) {
+        let answer = oracle.ask(Query::untouched(candidate.point.clone()).on_account(account)).await;
+        subject.count_check();
+        let answered = is_answer(&answer.logits);
+        if answered && answer.prediction() != subject.label() {
+            let adversarial = Adversarial { point: candidate.point.clone(), outputs: answer.logits };
+            return (best, Some(adversarial));
+        }
+        // Rounding alone made this point adversarial, or the model has no answer; there may be another, or a
+        // better one may come.
+        rejections.disputed |= answered;
+        rejections.unanswered += u64::from(!answered);
+        if answered && rejections.rejected.len() < REJECTED {
+            rejections.rejected.push(candidate.clone());
+        }
+        subject.reject_best();
+        best = subject.to_judge();
+    }
+    (best, None)
+}
+
+/// Whether a sample of this shape is classified correctly, and whether it still is under an attack within a threat model, one try with
+/// seed 0; the latter is none without a threat model.
+pub(crate) async fn stays_correct(
+    oracle: Oracle,
+    sample: &Sample,
+    shape: &[usize],
+    attack: &dyn Attack,
+    threat: Option<ThreatModel>,
+) -> Result<(bool, Option<bool>)> {
+    let clean = oracle.ask(Query::untouched(sample.input.clone())).await.logits;
+    let correct = predict(&clean) == sample.label;
+    let Some(threat) = threat else { return Ok((correct, None)) };
+    if !correct {
+        return Ok((false, Some(false)));
+    }
+    let attacked = AttackedSample::new(&sample.input, shape, sample.label, sample.index, &clean);
+    let verdict = run_attack(attack, attacked, AttackConditions::first(threat, 0), 0, oracle).await?;
+    Ok((true, Some(!verdict.broken)))
 }
 
 /// From how many of the closest points that the untouched model rejected steps outward are taken.

@@ -13,7 +13,7 @@ pub(crate) fn start_in_ball(threat: &ThreatModel, origin: &[f32], x: &mut [f32],
     threat.project(origin, x);
 }
 
-/// A step of projected gradient ascent, of length `step` in the norm.
+/// A step of projected gradient ascent, of length `step` in the norm. In l1 elements that the bounds stop do not count.
 pub(crate) fn ascend_within(
     threat: &ThreatModel,
     origin: &[f32],
@@ -21,8 +21,17 @@ pub(crate) fn ascend_within(
     gradient: &[f32],
     step: f64,
 ) {
-    ascend(threat.norm, x, gradient, step);
+    match threat.norm {
+        Norm::L1 | Norm::L0 => ascend(threat.norm, x, &open(gradient, x, threat.bounds), step),
+        Norm::Linf | Norm::L2 => ascend(threat.norm, x, gradient, step),
+    }
     threat.project(origin, x);
+}
+
+/// A gradient without the entries whose way up leaves the bounds: among the largest they would take the place of others that can move.
+fn open(gradient: &[f32], x: &[f32], [lo, hi]: [f32; 2]) -> Vec<f32> {
+    let shut = |g: f32, x: f32| if g > 0.0 { x >= hi } else { x <= lo };
+    gradient.iter().zip(x).map(|(&g, &x)| if shut(g, x) { 0.0 } else { g }).collect()
 }
 
 /// A random displacement within the ball of radius `eps`: uniform in the ball for each norm.

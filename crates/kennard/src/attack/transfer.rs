@@ -4,7 +4,7 @@ use std::task::Poll;
 
 use serde_json::{Value, json};
 
-use super::{Attack, Run, Subject};
+use super::{Attack, Search, Subject};
 use crate::run::model_digest;
 use crate::{Norm, Result};
 
@@ -50,7 +50,7 @@ impl Attack for Transfer {
         false
     }
 
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Search<'a> {
         Box::pin(async move {
             let clean = subject.surrogate_logits().await;
             let on_surrogate = subject.on_surrogate(self.attack.name(), &clean);

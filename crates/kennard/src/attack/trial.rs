@@ -8,7 +8,7 @@ use super::runner::{Verdict, run_attack};
 use super::subject::{AttackConditions, AttackedSample, Criterion};
 use super::{Answer, Attack, Loss};
 use crate::engine::Oracle;
-use crate::{Error, Result, ThreatModel};
+use crate::{Error, Mismatch, Result, ThreatModel};
 
 /// One sample on which an attack is tried with a function in place of a model, for tests of attacks.
 ///
@@ -86,9 +86,7 @@ impl<'a> Trial<'a> {
         let clean = model(&Asked { point: origin, loss: None, label, target: label });
         if clean.prediction() != label {
             let class = clean.prediction();
-            return Err(Error::Setting(format!(
-                "the sample is of class {label}, and the model takes it for class {class} as it is"
-            )));
+            return Err(Mismatch::Prediction { label, class }.into());
         }
         let attacked = AttackedSample::new(origin, &self.shape, label, 0, &clean.logits);
         let attacked = AttackedSample { trees: self.trees, ..attacked };
@@ -113,10 +111,11 @@ impl<'a> Trial<'a> {
                     match loss {
                         None => Ok(Answer::new(answer.logits)),
                         Some(_) if n == origin.len() => Ok(answer),
-                        Some(loss) => Err(Error::Setting(format!(
-                            "the attack asks for the gradient of {loss:?}, of {} elements; the function returned {n}",
-                            origin.len()
-                        ))),
+                        Some(loss) => Err(Error::from(Mismatch::Gradient {
+                            loss: format!("{loss:?}"),
+                            elements: origin.len(),
+                            found: n,
+                        })),
                     }
                 });
                 question.answer(answers.collect::<Result<_>>()?);
@@ -129,23 +128,23 @@ impl<'a> Trial<'a> {
 mod tests {
     use super::*;
     use crate::Norm;
-    use crate::attack::{Run, Subject, join};
+    use crate::attack::{Search, Square, Subject, join};
 
     /// An attack that is a closure.
     struct Own<F>(F);
 
-    impl<F: for<'a> Fn(&'a Subject<'a>) -> Run<'a> + Send + Sync> Attack for Own<F> {
+    impl<F: for<'a> Fn(&'a Subject<'a>) -> Search<'a> + Send + Sync> Attack for Own<F> {
         fn name(&self) -> &str {
             "own"
         }
 
-        fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+        fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Search<'a> {
             (self.0)(subject)
         }
     }
 
     fn attempt(
-        attack: impl for<'a> Fn(&'a Subject<'a>) -> Run<'a> + Send + Sync,
+        attack: impl for<'a> Fn(&'a Subject<'a>) -> Search<'a> + Send + Sync,
     ) -> (Result<Verdict>, usize) {
         let trial = Trial::new(&[0.5], 0, ThreatModel::new(Norm::Linf, 0.3).unwrap());
         let mut asked = 0;
@@ -191,6 +190,23 @@ mod tests {
         let verdict = verdict.unwrap();
         assert_eq!((verdict.forwards, verdict.backwards), (3, 2));
         assert_eq!(verdict.adversarial.unwrap().point, [0.7]);
+    }
+
+    /// Square begins with vertical stripes of an image. The signs of 16 elements in a row are four equal fours by chance once in 4096.
+    #[test]
+    fn attacks_see_the_shape() {
+        let threat = ThreatModel::new(Norm::Linf, 0.25).unwrap();
+        let trial = Trial::new(&[0.5; 16], 0, threat).with_shape(&[1, 4, 4]);
+        let mut points: Vec<Vec<f32>> = Vec::new();
+        let square = Square { queries: 1, ..Square::default() };
+        let verdict = trial.run(&square, |asked| {
+            points.push(asked.point.to_vec());
+            Answer::new(vec![1.0, 0.0])
+        });
+        assert!(!verdict.unwrap().broken);
+        let [_, stripes] = &points[..] else { panic!("{points:?}") };
+        assert!(stripes.iter().all(|x| [0.25, 0.75].contains(x)), "{stripes:?}");
+        assert!(stripes.chunks_exact(4).all(|row| row == &stripes[..4]), "{stripes:?}");
     }
 
     /// An attack's own error ends the run, and says whose it is.

@@ -9,7 +9,7 @@ use crate::certify::{BoundMethod, Certifier};
 use crate::{Error, Result};
 
 impl<'a> Audit<'a> {
-    /// The same with certificates at epsilon, by methods up to `last`, where there can be some; and otherwise why there are
+    /// The audit with certificates at epsilon, by methods up to `last`, where there can be some; and otherwise why there are
     /// none.
     pub fn certified_if_possible(self, last: BoundMethod) -> (Audit<'a>, Option<Error>) {
         match Certifier::new(self.engine, self.threat, self.boxes.as_ref(), last, None).err() {

@@ -13,7 +13,7 @@ pub struct Certified {
     /// How many samples are certified: classified correctly, and so is every point within epsilon, in real arithmetic. One that
     /// an attack broke all the same is not among them.
     pub certified: u64,
-    /// Of how many it is not known yet.
+    /// Of how many samples it is not known yet whether they are.
     pub pending: u64,
     /// The share of all samples that are certified; null while some are pending.
     pub certified_accuracy: Option<f64>,

@@ -101,7 +101,7 @@ impl Summary {
     }
 
     /// The attacks, minimum-norm attacks left out, each with all that is not as usual about it: `pgd with 1 step and at most 50
-    /// passes a sample`.
+    /// passes per sample`.
     pub fn each_attack_in_words(&self) -> Vec<String> {
         let limit = self.limit();
         self.attacks.iter().map(|attack| with(&attack.name, attack.changed.iter().chain(&limit))).collect()
@@ -110,7 +110,7 @@ impl Summary {
     /// The most passes that attacks may spend on a sample, where there is a limit.
     fn limit(&self) -> Option<String> {
         let plural = if self.budget == Some(1) { "" } else { "es" };
-        self.budget.map(|passes| format!("at most {passes} pass{plural} a sample"))
+        self.budget.map(|passes| format!("at most {passes} pass{plural} per sample"))
     }
 
     /// Whether an attack has parameters that are not as usual, or a limit to its passes.

@@ -1,7 +1,7 @@
 use super::{Audit, packet_plan};
 use crate::attack::{Attack, AttackConditions, Pgd};
 use crate::threat::Boxes;
-use crate::{Error, Norm, Precision, Result};
+use crate::{Error, Norm, Precision, RequestError, Result, ThreatError};
 
 impl Audit<'_> {
     /// Refuses settings that do not fit together.
@@ -12,15 +12,14 @@ impl Audit<'_> {
         let all = attacks.clone().chain(minimal.clone());
         for attack in all.clone() {
             if !attack.norms().contains(&norm) {
-                let norms: Vec<String> = attack.norms().iter().map(Norm::to_string).collect();
-                let message =
-                    format!("the attack {} works in {}, not in {norm}", attack.name(), norms.join(", "));
-                return Err(Error::Setting(message));
+                let works_in = attack.norms().iter().map(Norm::to_string).collect();
+                let what = format!("the attack {} works", attack.name());
+                return Err(RequestError::NotInNorm { what, norm: norm.to_string(), works_in }.into());
             }
         }
         for list in [attacks.map(Attack::name).collect::<Vec<_>>(), minimal.map(Attack::name).collect()] {
             if let Some(twin) = list.iter().enumerate().find(|(i, name)| list[..*i].contains(name)) {
-                return Err(Error::Setting(format!("the attack {} is asked for twice", twin.1)));
+                return Err(RequestError::Twice { what: "attack", name: (*twin.1).into() }.into());
             }
         }
         if let Some(boxes) = &self.boxes {
@@ -30,11 +29,7 @@ impl Audit<'_> {
             lattice.check_elements(self.engine.classifier().dimension())?;
         }
         if self.radii && (!self.certify || self.minimal.is_empty()) {
-            return Err(Error::Setting(
-                "certified radii go with certificates, beside the distances that a minimum-norm attack finds"
-                    .into(),
-            )
-            .advise("; ask for {certify} and {minimal}"));
+            return Err(Error::Request(RequestError::RadiiAlone).advise("; ask for {certify} and {minimal}"));
         }
         packet_plan::check(&self.packets)?;
         let names: Vec<&str> = self.attacks.iter().map(|attack| attack.name()).collect();
@@ -42,12 +37,8 @@ impl Audit<'_> {
         let certifies = self.certify && self.threat.eps.is_finite();
         self.requirements.iter().try_for_each(|wanted| wanted.check(&names, has_robust, certifies))?;
         let judging = AttackConditions::judging(self.engine.search_precision() != Precision::F32);
-        if let Some(budget) = self.budget.filter(|budget| *budget <= judging) {
-            return Err(Error::Setting(format!(
-                "a budget of {budget} passes leaves none to search with, as judging what is found takes {judging}; give it {} \
-                 at least",
-                judging + 1
-            )));
+        if let Some(passes) = self.budget.filter(|budget| *budget <= judging) {
+            return Err(RequestError::BudgetTooSmall { passes, needed: judging + 1 }.into());
         }
         if !self.attacks.is_empty() && self.threat.eps.is_infinite() {
             return Err(Error::NoEpsilon("an attack needs"));
@@ -55,11 +46,8 @@ impl Audit<'_> {
         if let Some(attack) = all.clone().find(|attack| attack.needs_trees())
             && let Err(why) = self.engine.trees()
         {
-            let message = format!(
-                "the attack {} goes from leaf to leaf of tree ensembles: {why}. square and hop-skip-jump work on any model",
-                attack.name()
-            );
-            return Err(Error::Setting(message));
+            let (attack, why) = (attack.name().into(), why.to_string());
+            return Err(RequestError::NeedsTrees { attack, why }.into());
         }
         let needing = all.filter(|attack| attack.needs_gradient()).map(Attack::name).collect::<Vec<_>>();
         match (!needing.is_empty()).then(|| self.engine.gradient_error()).flatten() {
@@ -94,20 +82,14 @@ impl Audit<'_> {
     fn check_boxes(&self, boxes: &Boxes) -> Result<()> {
         boxes.check(self.data.len(), self.engine.classifier().dimension())?;
         if self.threat.norm != Norm::Linf || !self.minimal.is_empty() {
-            return Err(Error::Threat(
-                "a box has no distance and no norm: an attack finds a point in there, or none".into(),
-            )
-            .advise("; leave {norm} and {minimal} out"));
+            return Err(Error::Threat(ThreatError::BoxHasNoNorm).advise("; leave {norm} and {minimal} out"));
         }
         let of_one_size = |attack: &dyn Attack| {
             serde_json::from_value(attack.settings()).is_ok_and(|pgd: Pgd| pgd.step_size.is_some())
         };
         if let Some(attack) = self.attacks.iter().find(|attack| of_one_size(attack.as_ref())) {
-            let message = format!(
-                "the steps of {} are of one size for all elements, each of which has an epsilon of its own here",
-                attack.name()
-            );
-            return Err(Error::Setting(message).advise("; leave {step_size} out"));
+            let uneven = RequestError::StepOfOneSize { attack: attack.name().into() };
+            return Err(Error::Request(uneven).advise("; leave {step_size} out"));
         }
         Ok(())
     }

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::finished::{FILES, FinishedRun, write_results};
 use super::{AuditManifest, Outcome, Record, Shown};
-use crate::Result;
 use crate::run::files::make_directory;
 use crate::run::journal::is_begun;
 use crate::run::{Directory, RunKind, SUMMARY, keep_off, same_settings};
+use crate::{Error, Result};
 
 /// A sample that is kept, with its pixels where it is one to be shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -139,25 +139,11 @@ impl RunDirectory {
         }
     }
 
-    /// Gives up what was kept: it is not to be trusted.
-    ///
-    /// # Errors
-    /// When the directory cannot be written to.
-    pub(super) fn discard(self) -> Result<()> {
+    /// Leaves the directory of a run that failed, and returns the error to be said; see [`Directory::ended`].
+    pub(super) fn ended(self, error: Error) -> Error {
         match self.work {
-            AuditWork::Left(directory) => directory.discard(),
-            AuditWork::Done(_) => Ok(()),
-        }
-    }
-
-    /// The same where nothing was kept.
-    ///
-    /// # Errors
-    /// When the directory cannot be written to.
-    pub(super) fn discard_if_empty(self) -> Result<()> {
-        match self.work {
-            AuditWork::Left(directory) => directory.discard_if_empty(),
-            AuditWork::Done(_) => Ok(()),
+            AuditWork::Left(directory) => directory.ended(error),
+            AuditWork::Done(_) => error,
         }
     }
 }

@@ -6,11 +6,13 @@ use super::{Audit, Outcome};
 use crate::attack::Strongest;
 use crate::certify::{BoundMethod, Certifier};
 
-/// Standing samples of which it is told whether cheap bounds would have proved them, by methods up to CROWN, of which there are
-/// so many; all of that takes one of so many passes that the attacks took, and is not done for fewer passes a method and sample.
+/// How many samples that withstood all attacks are tried with cheap bounds.
 const TRIED: usize = 8;
+/// How many methods of bounds there are up to CROWN, the last that is tried.
 const METHODS: usize = 3;
+/// Trying them may cost one of this many passes that the attacks took.
 const SHARE: usize = 50;
+/// Nothing is tried where that leaves fewer passes per sample and method.
 const LEAST: usize = 10;
 
 impl Audit<'_> {

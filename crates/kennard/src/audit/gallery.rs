@@ -4,14 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use arrow_array::RecordBatch;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::Examined;
 use crate::attack::Adversarial;
-use crate::data::guarded;
 use crate::figure::{bits, double_bits};
-use crate::run::columns::Field;
+use crate::run::columns::{Field, batches};
 use crate::run::files::parquet_bytes;
 use crate::{Error, Norm, Result};
 
@@ -120,7 +118,7 @@ pub fn roles(shown: &[Shown]) -> [(Role, Vec<usize>); 3] {
     ]
 }
 
-/// Those that have a role, and the first that contradict a certificate, in the order of the data set.
+/// The samples that have a role, and the first that contradict a certificate, in the order of the data set.
 pub(super) fn choose(mut shown: Vec<Shown>) -> Vec<Shown> {
     shown.sort_by_key(|shown| shown.index);
     shown.dedup_by_key(|shown| shown.index);
@@ -171,14 +169,8 @@ pub(super) fn from_parquet(path: &Path) -> Result<Vec<Shown>> {
     let damaged = |e: &dyn std::fmt::Display| {
         error(format!("is damaged ({e}); remove it to go without pictures of examples"))
     };
-    let read = || -> std::result::Result<_, Box<dyn std::error::Error>> {
-        let mut shown = Vec::new();
-        for batch in ParquetRecordBatchReaderBuilder::try_new(file)?.build()? {
-            shown.extend(rows(&batch?).ok_or("a column is missing or of another kind")?);
-        }
-        Ok(shown)
-    };
-    let shown = guarded(read).map_err(|e| damaged(&e))?;
+    let shown: Option<Vec<_>> = batches(file, rows).map_err(|e| damaged(&e))?.into_iter().collect();
+    let shown = shown.ok_or_else(|| damaged(&"a column is missing or of another kind"))?.concat();
     let sound = |s: &Shown| s.index <= i64::MAX as usize && s.label.max(s.prediction) <= i32::MAX as usize;
     match shown.iter().all(sound) {
         true => Ok(shown),

@@ -3,12 +3,11 @@ use std::path::PathBuf;
 
 use super::finished::FinishedRun;
 use super::predicted::PredictedDistances;
-use super::{AuditSettings, Shard, Shown, Summary, gallery, missing, warnings};
+use super::{Shard, Shown, Summary, Warning, gallery, missing, warnings};
+use crate::Result;
 use crate::data::notes_of_parts;
 use crate::engine::OtherLabels;
-use crate::run::files::refused;
-use crate::run::{RunKind, check_kind, check_whole, differences};
-use crate::{Error, Result};
+use crate::run::{RunKind, check_kind, merged_manifest};
 
 /// The run whose shards lie in `parts`, as if it had been run as one; its command is left to the caller.
 ///
@@ -18,48 +17,20 @@ use crate::{Error, Result};
 pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
     parts.iter().try_for_each(|path| check_kind(path, &[RunKind::Audit, RunKind::Smoothing]))?;
     let runs: Vec<FinishedRun> = parts.iter().map(|path| FinishedRun::open(path)).collect::<Result<_>>()?;
-    let Some(first) = runs.first() else {
-        return Err(Error::NothingToMerge);
-    };
-    let whole = |run: &FinishedRun| AuditSettings { shard: Shard::WHOLE, ..run.manifest.settings.clone() };
-    for (run, path) in runs.iter().zip(parts) {
-        let apart = differences(&whole(first), &whole(run))?.join("; ");
-        if !apart.is_empty() {
-            return Err(refused(
-                path,
-                format!("is part of another run than {}: {apart}", parts[0].display()),
-            ));
-        }
-    }
-    let shards: Vec<_> = parts.iter().zip(runs.iter().map(|run| run.manifest.settings.shard)).collect();
-    check_whole(&shards)?;
-    let mut merged = first.clone();
-    merged.manifest.settings = whole(first);
-    merged.manifest.command.clear();
-    merged.manifest.about.samples = runs.iter().map(|run| run.manifest.about.samples).sum();
+    let manifests: Vec<_> = runs.iter().map(|run| &run.manifest).collect();
+    let manifest = merged_manifest(parts, &manifests, |settings| &mut settings.shard)?;
+    let mut merged = FinishedRun { manifest, outcome: runs[0].outcome.clone() };
     let outcome = &mut merged.outcome;
     outcome.summary.shard = Shard::WHOLE;
-    // What a shard had to reach, the whole need not.
+    // Requirements are judged on a shard's own figures, and say nothing about the whole.
     outcome.summary.requirements.clear();
     for run in &runs[1..] {
-        let (sum, part) = (&mut outcome.summary, &run.outcome.summary);
+        let (sum, mut part) = (&mut outcome.summary, run.outcome.summary.clone());
         outcome.records.extend_from_slice(&run.outcome.records);
         sum.total += part.total;
-        sum.seconds += part.seconds;
-        sum.attacks.iter_mut().zip(&part.attacks).for_each(|(sum, part)| sum.seconds += part.seconds);
-        sum.minimal.iter_mut().zip(&part.minimal).for_each(|(sum, part)| sum.seconds += part.seconds);
-        let methods = |summary: &Summary| {
-            let (certified, radii) = (&summary.certified, &summary.radii);
-            let certified = certified.iter().flat_map(|certified| certified.methods.clone());
-            certified.chain(radii.iter().flat_map(|radii| radii.methods.clone())).collect::<Vec<_>>()
-        };
-        let own = sum.certified.iter_mut().flat_map(|certified| &mut certified.methods);
-        let own = own.chain(sum.radii.iter_mut().flat_map(|radii| &mut radii.methods));
-        own.zip(methods(part)).for_each(|(sum, part)| sum.seconds += part.seconds);
+        sum.times().zip(part.times()).for_each(|(sum, part)| *sum += *part);
         sum.packets.extend_from_slice(&part.packets);
-        let news = part.warnings.iter().filter(|warning| !sum.warnings.contains(warning));
-        let news: Vec<_> = news.cloned().collect();
-        sum.warnings.extend(news);
+        Warning::join(&mut sum.warnings, &part.warnings);
     }
     join_labels(&mut outcome.summary, &runs);
     let mine = std::mem::take(&mut outcome.shown);
@@ -83,8 +54,8 @@ pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
     Ok(merged)
 }
 
-/// One warning of the file's own labels in the place of those of the parts; where some part did not compare them, those of the parts
-/// stay.
+/// Puts one warning about the file's own labels in the place of the parts' warnings. Where some part did not compare the labels, the
+/// warnings of the parts stay.
 fn join_labels(summary: &mut Summary, parts: &[FinishedRun]) {
     if summary.warnings.iter().any(|warning| warning.code == OtherLabels::NOT_COMPARED) {
         return;

@@ -38,6 +38,8 @@ pub(super) fn missing(summary: &Summary, records: &[Record]) -> Option<Warning> 
     let classes = classes(summary.model.classes, records)?;
     let (part, advice) = match summary.selection {
         Selection::All => return None,
+        // All samples were taken, as there are no more.
+        Selection::First(n) | Selection::Random { count: n, .. } if summary.total < n as u64 => return None,
         Selection::First(n) => (
             format!("the first {n} samples"),
             Advice::new(". If the data are sorted by class, take a random part: {samples}")

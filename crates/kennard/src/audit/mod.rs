@@ -201,7 +201,8 @@ impl Outcome {
     /// # Errors
     /// When two attacks have one name.
     pub fn table(&self) -> Result<RecordBatch> {
-        table::to_batch(&table::Sought::of(&self.summary), &self.records).map_err(Error::Summary)
+        table::to_batch(&table::Sought::of(&self.summary), &self.records)
+            .map_err(|problem| Error::format("the table", problem))
     }
 }
 

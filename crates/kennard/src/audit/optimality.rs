@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{FinishedRun, Record};
 use crate::run::Shard;
 use crate::stats::lower_quantile;
-use crate::{Error, Norm, Result};
+use crate::{Error, Mismatch, Norm, RequestError, Result};
 
 /// Minimum-norm attacks of one or several runs, on the same samples of the same model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,7 +56,9 @@ pub struct Standing {
 /// # Errors
 /// When the runs differ in model, samples or norm, or have no minimum-norm attack.
 pub fn compare(runs: &[FinishedRun]) -> Result<Comparison> {
-    let Some(first) = runs.first() else { return Err(Error::Setting("there is no run to compare".into())) };
+    let Some(first) = runs.first() else {
+        return Err(RequestError::Nothing("there is no run to compare").into());
+    };
     for (place, run) in runs.iter().enumerate().skip(1) {
         let (one, other) = (&first.manifest.settings, &run.manifest.settings);
         let differs = [
@@ -68,15 +70,10 @@ pub fn compare(runs: &[FinishedRun]) -> Result<Comparison> {
             ("bounds", one.threat_model.bounds != other.threat_model.bounds),
             ("set of points that attacks are allowed", !one.confines_alike(other)),
         ];
-        if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
-            let shards = match one.shard == other.shard {
-                true => String::new(),
-                false => format!("; it is of shard {}, the first of {}", other.shard, one.shard),
-            };
-            return Err(Error::Mismatch(format!(
-                "run {} has another {what} than the first: attacks compare on the same task alone{shards}",
-                place + 1
-            )));
+        if let Some(&(what, _)) = differs.iter().find(|(_, differs)| *differs) {
+            let shards = [other.shard, one.shard].map(|shard| shard.to_string());
+            let shards = (one.shard != other.shard).then_some(shards);
+            return Err(Mismatch::OtherTask { run: place + 1, what, shards }.into());
         }
     }
     let mut tried = Vec::new();
@@ -86,7 +83,7 @@ pub fn compare(runs: &[FinishedRun]) -> Result<Comparison> {
         }
     }
     if tried.is_empty() {
-        return Err(Error::Setting("the runs have no minimum-norm attack".into())
+        return Err(Error::Request(RequestError::Nothing("the runs have no minimum-norm attack"))
             .advise("; make them with {minimal}, for instance {minimal = fmn,ddn}"));
     }
     let correct: Vec<bool> = first.outcome.records.iter().map(Record::is_correct).collect();
@@ -136,7 +133,7 @@ fn ranked(norm: Norm, correct: &[bool], tried: Vec<Tried>) -> Comparison {
 struct Tried {
     name: String,
     run: usize,
-    /// Of each sample.
+    /// The distance of each sample.
     distances: Vec<f64>,
     propagations: u64,
 }

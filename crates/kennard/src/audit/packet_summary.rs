@@ -68,7 +68,6 @@ pub struct PacketSummary {
 impl PacketSummary {
     /// The figures of packets of this scale.
     pub(super) fn new(scale: f64, figures: &Figures) -> PacketSummary {
-        let absent = Figure::new(f64::NAN, [f64::NAN; 2]);
         PacketSummary {
             packet: figures.packet.clone(),
             scale,
@@ -83,9 +82,9 @@ impl PacketSummary {
             excess_p: figures.excess_p,
             misclassified: figures.misclassified,
             modes: figures.modes.clone(),
-            drift: figures.drift.unwrap_or(absent),
-            dispersion: figures.dispersion.unwrap_or(absent),
-            stein: figures.stein.unwrap_or(absent),
+            drift: figures.drift.unwrap_or(Figure::UNKNOWN),
+            dispersion: figures.dispersion.unwrap_or(Figure::UNKNOWN),
+            stein: figures.stein.unwrap_or(Figure::UNKNOWN),
             samples: figures.samples,
             ess: figures.ess,
             enough_samples: figures.enough_samples,

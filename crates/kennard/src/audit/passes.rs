@@ -13,9 +13,9 @@ use super::{
     About, Audit, AuditSettings, Examined, Outcome, Progress, Record, RunDirectory, Shown, Summary, Warning,
     gallery, missing, warnings,
 };
-use crate::data::{DataError, Sample};
+use crate::Result;
+use crate::data::Sample;
 use crate::engine::{Oracle, OtherLabels, Task};
-use crate::{Error, Result};
 
 /// What is known of the samples so far, where it is kept, and who hears of it.
 pub(super) struct Ledger<'a> {
@@ -37,49 +37,31 @@ impl Audit<'_> {
         self.go_on(Vec::new(), Vec::new(), &mut |_, _| Ok(()), stop, &mut progress)
     }
 
-    /// The same, every sample kept in a directory as it finishes, and those that are there taken over. In
-    /// the end the results are written there.
+    /// Runs the audit as [`run`](Audit::run) does. Every sample is kept in a directory as it finishes, and the samples that are there
+    /// are taken over. In the end the results are written there.
     ///
     /// # Errors
-    /// As before, and when the directory cannot be written to; what was finished stays there.
+    /// Those of [`run`](Audit::run), and when the directory cannot be written to; what was finished stays there.
     pub fn run_in(
-        &self,
-        directory: RunDirectory,
-        stop: &AtomicBool,
-        mut progress: impl FnMut(Progress),
-    ) -> Result<Outcome> {
-        self.run_kept(directory, stop, &mut progress)
-    }
-
-    // What hears of progress is no parameter of the types within: else every caller would compile an audit of its own.
-    fn run_kept(
         &self,
         mut directory: RunDirectory,
         stop: &AtomicBool,
-        progress: &mut dyn FnMut(Progress),
+        mut progress: impl FnMut(Progress),
     ) -> Result<Outcome> {
         if let Some(outcome) = directory.outcome() {
             return Ok(outcome.clone());
         }
         let (finished, shown) = (directory.finished().to_vec(), directory.shown().to_vec());
         let mut keep = |record: &Record, shown: Option<&Shown>| directory.keep(record, shown);
-        let outcome = match self.go_on(finished, shown, &mut keep, stop, progress) {
-            Err(error @ Error::Data(DataError::Rewritten { .. } | DataError::Changed { .. })) => {
-                directory.discard()?;
-                return Err(error);
-            }
-            Err(error) => {
-                // The error that led here is the one to be said.
-                let _ = directory.discard_if_empty();
-                return Err(error);
-            }
+        let outcome = match self.go_on(finished, shown, &mut keep, stop, &mut progress) {
+            Err(error) => return Err(directory.ended(error)),
             Ok(outcome) => outcome,
         };
         directory.finish(&outcome, outcome.summary.complete)?;
         Ok(outcome)
     }
 
-    /// Runs what `records` lack.
+    /// Runs what `records` lack. `progress` is no parameter of the type: else every caller would compile an audit of its own.
     fn go_on(
         &self,
         records: Vec<Record>,
@@ -181,16 +163,8 @@ impl Audit<'_> {
     /// Attacks as [`run`](Audit::run) does, and hands over the adversarial points themselves, as they come.
     ///
     /// # Errors
-    /// As there, and what `each` returns.
-    pub fn adversarials(
-        &self,
-        stop: &AtomicBool,
-        mut each: impl FnMut(Examined) -> Result<()>,
-    ) -> Result<()> {
-        self.hand_over(stop, &mut each)
-    }
-
-    fn hand_over(&self, stop: &AtomicBool, each: &mut dyn FnMut(Examined) -> Result<()>) -> Result<()> {
+    /// Those of [`run`](Audit::run), and what `each` returns.
+    pub fn adversarials(&self, stop: &AtomicBool, each: impl FnMut(Examined) -> Result<()>) -> Result<()> {
         self.check_settings()?;
         let task = |oracle: Oracle, sample| -> Task<'_, Examined> {
             Box::pin(async move {

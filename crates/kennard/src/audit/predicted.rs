@@ -24,10 +24,10 @@ pub struct PredictedDistances {
     pub scale: f64,
     /// These samples.
     pub samples: u64,
-    /// What predicts: `smoothed radius` in l2, where at least nine of ten samples have one, else `packet distance`, and
-    /// `first order` where that is what so many have.
+    /// The kind of prediction: `smoothed radius` in l2, where at least nine of ten samples have one, else `packet distance`, and
+    /// `first order` where that is what nine of ten have.
     pub predicted_by: String,
-    /// What found: `attack`, the closest of the minimum-norm attacks, or `boundary search`, which leaves the bounds of the input
+    /// How the distances were found: `attack`, the closest of the minimum-norm attacks, or `boundary search`, which leaves the bounds of the input
     /// aside, as predictions do, and bounds no distance within a threat model.
     pub found_by: String,
     /// The median of the predicted distances, its interval over samples; fewer than 6 have none.
@@ -51,7 +51,7 @@ impl Record {
 }
 
 impl PredictedDistances {
-    /// Of all records that were measured; none where no record was.
+    /// The distances of all records that were measured; none where no record was.
     pub(super) fn of(records: &[Record], norm: Norm, scale: f64) -> Option<PredictedDistances> {
         let measured = |record: &&Record| {
             record.is_correct() && !record.pending && record.predictions != Predictions::default()
@@ -131,7 +131,7 @@ impl Audit<'_> {
                 return Ok(());
             }
         };
-        // Those of the first centres alone would pass for those of all.
+        // The distances at the first centres alone would pass for those at all.
         if stop.load(Ordering::Relaxed) {
             return Ok(());
         }

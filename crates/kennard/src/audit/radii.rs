@@ -14,7 +14,7 @@ use crate::stats::clopper_pearson;
 /// radius 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CertifiedRadii {
-    /// Of how many samples it is not known yet.
+    /// How many samples' radii are not known yet.
     pub pending: u64,
     /// Around how many samples something is proved.
     pub positive: u64,

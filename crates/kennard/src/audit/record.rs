@@ -147,7 +147,7 @@ impl Record {
         found.fold(f64::INFINITY, f64::min)
     }
 
-    /// The same for the i-th minimum-norm attack alone.
+    /// The distance at which the i-th minimum-norm attack broke it, likewise.
     pub(super) fn distance_by(&self, i: usize) -> f64 {
         match &self.minimal[i] {
             None => 0.0,

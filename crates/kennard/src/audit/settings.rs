@@ -7,7 +7,7 @@ use crate::certify::BoundMethod;
 use crate::classifier::Preprocessing;
 use crate::data::Selection;
 use crate::run::{About, DataIdentity, Manifest, RuntimeSummary, Shard};
-use crate::{Error, Lattice, Precision, Result, ThreatModel};
+use crate::{Lattice, Precision, RequestError, Result, ThreatModel};
 
 /// What confines attacks so that epsilon is only the largest of many sizes: boxes, and radii of features.
 pub(crate) const OWN_SIZES: [&str; 2] = ["each sample in a box of its own", "an epsilon for each feature"];
@@ -196,7 +196,7 @@ impl Manifest<AuditSettings> {
         let whole = audit.samples.indices(audit.data.len()).len();
         if whole > 0 && audit.indices().len() == 0 {
             let Shard { number, of } = audit.shard;
-            return Err(Error::EmptyShard { number, of, samples: whole });
+            return Err(RequestError::EmptyShard { number, of, samples: whole }.into());
         }
         Ok(Manifest::of(command, audit.engine.plan(), About::of(audit), AuditSettings::of(audit)?))
     }

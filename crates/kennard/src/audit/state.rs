@@ -17,11 +17,11 @@ use crate::run::{NO_RUN, RunKind, SUMMARY, check_kind, stored};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
-    /// It goes on.
+    /// The run goes on.
     Running,
-    /// It was stopped, and can be resumed.
+    /// The run was stopped, and can be resumed.
     Interrupted,
-    /// It is done.
+    /// The run is done.
     Finished,
 }
 
@@ -53,7 +53,7 @@ impl RunState {
         let (manifest, digest) = stored::<AuditManifest>(path)?.ok_or_else(|| refused(path, NO_RUN))?;
         let Some((text, _)) = begun else {
             let mut outcome = results(path, sums.as_ref())?;
-            // Of an earlier format, which does not say it.
+            // A summary of an earlier format does not name the parameters.
             outcome.summary.take_parameters(&manifest.settings);
             return Ok(RunState { manifest, outcome, stage: Stage::Finished });
         };

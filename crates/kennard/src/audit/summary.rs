@@ -18,10 +18,10 @@ use crate::calibration::Calibrated;
 use crate::certify::BoundMethod;
 use crate::data::Selection;
 use crate::probe::Cosines;
-use crate::run::files::to_json;
+use crate::run::files::to_json_text;
 use crate::run::{About, DataSummary, Manifest, ModelSummary, Shard};
 use crate::stats::Share;
-use crate::{Error, Precision, Result, ThreatModel};
+use crate::{Precision, Result, ThreatModel};
 
 /// The figures of an audit, as in `summary.json`. Shares are fractions, intervals are of 95 %,
 /// times are in seconds. The keys are a promise: a change of meaning changes `version`.
@@ -179,7 +179,7 @@ impl Summary {
     }
 
     /// All times, always in the same order.
-    fn times(&mut self) -> impl Iterator<Item = &mut f64> {
+    pub(super) fn times(&mut self) -> impl Iterator<Item = &mut f64> {
         let Summary { attacks, minimal, certified, radii, seconds, .. } = self;
         let certified = certified.iter_mut().flat_map(|certified| &mut certified.methods);
         let methods = certified.chain(radii.iter_mut().flat_map(|radii| &mut radii.methods));
@@ -193,7 +193,7 @@ impl Summary {
     /// # Errors
     /// When a figure cannot be written as JSON.
     pub fn to_json(&self) -> Result<String> {
-        String::from_utf8(to_json(self)?).map_err(|e| Error::Summary(e.to_string()))
+        to_json_text(self)
     }
 
     /// The names of the attacks, and of the minimum-norm attacks.

@@ -9,16 +9,14 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use fields::{ATTACK, BOUNDS, DISTANCES, PROVED, RADII, ROBUST, SAMPLE};
 
 use super::{AttackRecord, Record, Summary};
+use crate::Result;
 use crate::attack::Leaves;
-use crate::data::guarded;
-use crate::run::columns::Field;
+use crate::run::columns::{self, Field};
 use crate::run::files::parquet_bytes;
-use crate::{Error, Result};
 
 /// What a table has columns of.
 pub(super) struct Sought<'a> {
@@ -107,24 +105,6 @@ pub(super) fn to_batch(sought: &Sought, records: &[Record]) -> Result<RecordBatc
 /// # Errors
 /// When the file is missing, damaged, or another program's.
 pub(super) fn from_parquet(path: &Path, sought: &Sought) -> Result<Vec<Record>> {
-    let error = |message: String| Error::Run { path: path.into(), message };
-    let file = std::fs::File::open(path).map_err(|e| error(format!("cannot be read: {e}")))?;
-    let damaged = |problem: String| error(format!("is damaged ({problem}); run that part again"));
-    let read = || -> std::result::Result<_, Box<dyn std::error::Error>> {
-        let mut records = Vec::new();
-        for batch in ParquetRecordBatchReaderBuilder::try_new(file)?.build()? {
-            match rows(&batch?, sought) {
-                Ok(more) => records.extend(more),
-                Err(column) => return Ok(Err(column)),
-            }
-        }
-        Ok(Ok(records))
-    };
-    let records = guarded(read).map_err(damaged)?.map_err(|column| {
-        error(format!(
-            "has no column `{column}` of the right kind; was it written by this version of Kennard?"
-        ))
-    })?;
     // Numbers that came out negative are too large for any of the columns.
     let sound = |record: &Record| {
         let entries = record.attacks.iter().chain(&record.minimal).flatten();
@@ -132,12 +112,15 @@ pub(super) fn from_parquet(path: &Path, sought: &Sought) -> Result<Vec<Record>> 
         record.label.max(record.prediction.unwrap_or(0)) <= i32::MAX as usize
             && counts.max().unwrap_or(0) <= i64::MAX as u64
     };
-    let ordered = records.is_sorted_by(|a, b| a.index < b.index);
-    match records.iter().all(sound) && ordered && records.last().is_none_or(|r| r.index <= i64::MAX as usize)
-    {
-        true => Ok(records),
-        false => Err(damaged("its numbers are negative, or its samples out of order".to_owned())),
-    }
+    let ordered = |records: &[Record]| {
+        records.is_sorted_by(|a, b| a.index < b.index)
+            && records.last().is_none_or(|r| r.index <= i64::MAX as usize)
+    };
+    columns::records(
+        path,
+        |batch| rows(batch, sought),
+        |records| records.iter().all(sound) && ordered(records),
+    )
 }
 
 /// The records of a batch; an error is the name of a column that is missing or of another type.

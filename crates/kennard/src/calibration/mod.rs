@@ -25,7 +25,7 @@ use crate::run::files::refused;
 use crate::run::{DataIdentity, DataSummary, ModelSummary, RuntimeSummary};
 use crate::stats::clopper_pearson;
 use crate::warning::Warning;
-use crate::{Error, Result};
+use crate::{Error, RequestError, Result};
 
 pub use calibrated::Calibrated;
 pub use expected::{BINS, Bin};
@@ -145,10 +145,7 @@ impl Calibrate {
     ) -> Result<Option<Calibration>> {
         let begin = Instant::now();
         if let Some(threshold) = engine.classifier().moved_by_threshold() {
-            return Err(Error::Setting(format!(
-                "a temperature is that of the model's probabilities, which a threshold of {threshold} leaves as they are: calibrate \
-                 without it"
-            )));
+            return Err(RequestError::TemperatureOfThreshold { threshold }.into());
         }
         let (fitted, others) = halves(self.samples, self.seed, data.len());
         let total = (fitted.len() + others.len()) as u64;

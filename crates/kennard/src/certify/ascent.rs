@@ -24,7 +24,7 @@ pub(super) struct ReluSlopes {
 }
 
 impl ReluSlopes {
-    /// Those that bounds have without a choice, for every row of each sample, whose lower and upper bounds are given: 1 where
+    /// The slopes that bounds have without a choice, for every row of each sample, whose lower and upper bounds are given: 1 where
     /// `u > −l`, else 0.
     pub fn first<'a>(samples: impl Iterator<Item = [&'a [f32]; 2]>, rows: usize) -> ReluSlopes {
         let row = |[lower, upper]: [&[f32]; 2]| -> Vec<f32> {

@@ -16,7 +16,7 @@ use super::{BoundMethod, Bounded, CertifiedRadius};
 use crate::data::Sample;
 use crate::engine::Engine;
 use crate::workers::{Desk, side_by_side};
-use crate::{Boxes, Error, Lattice, Result, ThreatModel};
+use crate::{Boxes, Error, Lattice, RequestError, Result, ThreatModel};
 
 /// Who a worker is, in messages.
 const WORKER: &str = "a worker of the certifier";
@@ -26,7 +26,7 @@ pub(crate) struct Certifier<'e> {
     engine: &'e Engine,
     runtime: Runtime,
     terms: Terms<'e>,
-    /// In the order in which they are tried.
+    /// The methods, in the order in which they are tried.
     programs: Vec<(BoundMethod, BoundProgram)>,
     /// Bounds what rounding does in the network itself, where that is known.
     rounding: Option<BoundProgram>,
@@ -52,7 +52,7 @@ impl<'e> Certifier<'e> {
         Certifier::at_any_radius(engine, threat, boxes, last, passes)
     }
 
-    /// The same, whatever epsilon is: radii are sought.
+    /// As [`new`](Self::new), whatever epsilon is: radii are sought.
     ///
     /// # Errors
     /// When the model cannot be bounded.
@@ -118,10 +118,7 @@ impl<'e> Certifier<'e> {
         let rounding = rounding.flatten().filter(|program| allowance.covers(program.cost));
         match (programs.is_empty(), refusals.into_iter().next()) {
             (true, Some(error)) => Err(Error::NotCertifiable { why: error.to_string() }),
-            (true, None) if costly => Err(Error::Setting(format!(
-                "bounds of this model cost a sample more than {} passes",
-                passes.unwrap_or(u64::MAX)
-            ))),
+            (true, None) if costly => Err(RequestError::Costly { passes: passes.unwrap_or(u64::MAX) }.into()),
             (true, None) => Err(Error::NotCertifiable {
                 why: "bounds of one sample need tensors of more than 1 GiB".into(),
             }),
@@ -129,7 +126,7 @@ impl<'e> Certifier<'e> {
         }
     }
 
-    /// The same over valid points alone, where not all are: over the smallest region around them.
+    /// The certifier over valid points alone, where not all are: over the smallest region around them.
     pub fn of_valid(self, lattice: Option<&'e Lattice>) -> Certifier<'e> {
         Certifier { terms: Terms { lattice, ..self.terms }, ..self }
     }
@@ -157,7 +154,7 @@ impl<'e> Certifier<'e> {
     /// [`run`](Certifier::run). All methods but the last are tried, which moves slopes and would take hours.
     ///
     /// # Errors
-    /// As there.
+    /// As [`run`](Self::run).
     pub fn radii(
         &self,
         samples: impl Iterator<Item = Result<(Sample, Option<Bounded>)>> + Send,

@@ -1,7 +1,5 @@
 //! What graphs cost, counted from their shapes: a choice that rests on it is the same on every machine.
 
-use std::collections::HashSet;
-
 use kennard_graph::{Graph, Node, infer};
 
 use crate::Result;
@@ -15,14 +13,8 @@ const GRADIENT: u64 = 3;
 /// The nodes whose results depend on an input. What the others make, such as the sizes of weights, is made once, when the graph
 /// is compiled.
 pub(super) fn varying(graph: &Graph) -> impl Iterator<Item = &Node> {
-    let mut varying: HashSet<&str> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
-    graph.nodes.iter().filter(move |node| {
-        let varies = node.inputs.iter().any(|name| varying.contains(name.as_str()));
-        if varies {
-            varying.extend(node.outputs.iter().map(String::as_str));
-        }
-        varies
-    })
+    let varying = graph.reached(graph.inputs.iter().map(|input| input.name.as_str()), |_| true);
+    graph.nodes.iter().filter(move |node| node.reads(&varying))
 }
 
 /// What a run of a graph costs, in elements of tensors.

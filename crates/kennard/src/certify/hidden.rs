@@ -5,9 +5,9 @@ use super::parted::{Parted, batched, run};
 use super::program::{largest, one_way};
 use crate::Result;
 
-/// As many rows go back together as keep tensors below this many elements: 1 MiB, which caches hold.
+/// The most elements of a tensor of rows that go back together: 1 MiB, which caches hold.
 const TOGETHER: usize = 1 << 18;
-/// And no more than this many.
+/// The most rows that go back together.
 const MOST: usize = 256;
 /// A walk has this many rows of one sample at most: few, as not all of them may be wanted.
 const ROWS: usize = 32;

@@ -1,6 +1,5 @@
 //! The graph that proofs are about, and those that bound it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use kennard_graph::{DType, Graph, Region, Shape, Sloped, Stages, Types, gradient, infer};
@@ -8,15 +7,15 @@ use kennard_runtime::Runtime;
 
 use super::ascent::Ascent;
 use super::cost::{Allowance, cost, varying};
-use crate::{Classifier, Error, Result};
+use crate::{Classifier, Error, Mismatch, Result};
 
 /// The largest tensor of a bound graph has at most this many elements for one sample: 1 GiB.
 const LARGEST: usize = 1 << 28;
-/// As many samples are bounded together as keep it below this many elements: 16 MiB.
+/// The most elements of the largest tensor of samples that are bounded together: 16 MiB.
 const TOGETHER: usize = 1 << 22;
 /// Walks take this many at most: more of them hardly save any time, and a run is interrupted between two blocks.
 const WALKED: usize = 8;
-/// And slopes are chosen for as many as keep it below this: beyond, a batch that is not full would waste more than one saves.
+/// The same where slopes are chosen: beyond, a batch that is not full would waste more than one saves.
 const SLOPED: usize = 1 << 15;
 
 /// What a method runs, and how many samples at once.
@@ -172,8 +171,7 @@ pub(super) fn largest(graph: &Graph) -> Result<usize> {
 pub(super) fn provable(classifier: &Classifier) -> Result<Graph> {
     let refused = |why: &str| Err(Error::NotCertifiable { why: why.into() });
     if classifier.module().is_some() {
-        let why = "a live module has no graph to bound; export it to ONNX".into();
-        return Err(Error::NotCertifiable { why }.advise(" ({engine = export})"));
+        return Err(Error::Mismatch(Mismatch::no_graph("to bound")).advise(" ({engine = export})"));
     }
     if classifier.front().is_some() {
         return refused("it takes inputs of another precision than float32; export it with a float32 input");
@@ -183,8 +181,7 @@ pub(super) fn provable(classifier: &Classifier) -> Result<Graph> {
             "it takes integers of samples that are normalised; export it with the normalisation inside",
         );
     }
-    let random = |op: &str| op.starts_with("Random") || ["Bernoulli", "Multinomial"].contains(&op);
-    if let Some(node) = classifier.untouched().nodes.iter().find(|node| random(&node.op)) {
+    if let Some(node) = classifier.untouched().nodes.iter().find(|node| node.draws()) {
         return refused(&format!(
             "its node `{}` ({}) draws random numbers, so that it has no one answer",
             node.label(),
@@ -280,17 +277,10 @@ fn sums_constants(graph: &Graph, types: &Types) -> bool {
         None => types.get(name).map(|ty| ty.dtype),
     };
     let is_float = |name: &String| dtype(name).is_none_or(DType::is_float);
-    let mut reached: HashSet<&str> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
-    for node in &graph.nodes {
-        let of_shape = matches!(node.op.as_str(), "Shape" | "Size");
-        if !of_shape && node.inputs.iter().any(|name| reached.contains(name.as_str())) {
-            reached.extend(node.outputs.iter().map(String::as_str).filter(|name| !name.is_empty()));
-            continue;
-        }
+    let inputs = graph.inputs.iter().map(|input| input.name.as_str());
+    let reached = graph.reached(inputs, |node| !node.asks_extents());
+    graph.nodes.iter().filter(|node| !node.reads(&reached)).any(|node| {
         let mut all = node.inputs.iter().chain(&node.outputs).filter(|name| !name.is_empty());
-        if !ROUNDED_ONCE.contains(&node.op.as_str()) && all.any(is_float) {
-            return true;
-        }
-    }
-    false
+        !ROUNDED_ONCE.contains(&node.op.as_str()) && all.any(is_float)
+    })
 }

@@ -4,7 +4,7 @@ use kennard_graph::Region as Shape;
 
 use crate::classifier::Levels;
 use crate::threat::Frame;
-use crate::{Error, Norm, Result, ThreatModel};
+use crate::{Error, Norm, RequestError, Result, ThreatError, ThreatModel};
 
 /// The inputs of a bound graph for one sample.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -62,7 +62,7 @@ pub(super) fn shape(norm: Norm) -> Result<Shape> {
         Norm::Linf => Ok(Shape::Box),
         Norm::L2 => Ok(Shape::L2),
         Norm::L1 => Ok(Shape::L1),
-        Norm::L0 => Err(Error::Setting("certificates are in linf, l2 and l1; there are none in l0".into())),
+        Norm::L0 => Err(RequestError::no_certificates(norm).into()),
     }
 }
 
@@ -70,22 +70,16 @@ pub(super) fn shape(norm: Norm) -> Result<Shape> {
 pub(super) fn check(threat: &ThreatModel, d: usize) -> Result<()> {
     let ThreatModel { norm, eps, bounds: [lo, hi] } = *threat;
     if eps == 0.0 {
-        return Err(Error::Threat(
-            "epsilon is 0: the sample itself is all that there is, and its accuracy needs no certificate"
-                .into(),
-        ));
+        return Err(ThreatError::NothingToProve.into());
     }
     if eps.is_infinite() {
         return Err(Error::NoEpsilon("a certificate is for").advise(" ({eps})"));
     }
     let most = f64::from(hi - lo) * norm.of_ones(d);
     if eps >= most {
-        return Err(Error::Threat(format!(
-            "within {norm} ≤ {} every input of the bounds [{lo}, {hi}] can be reached ({most} reaches all of them): only a model \
-             that returns one class for every input could be certified. Is epsilon in the units of the input?",
-            threat.eps_text()
-        ))
-        .advise(" ({eps}, {bounds})"));
+        let within = format!("{norm} ≤ {}", threat.eps_text());
+        return Err(Error::Threat(ThreatError::AllInReach { within, eps, bounds: [lo, hi], most })
+            .advise(" ({eps}, {bounds})"));
     }
     Ok(())
 }

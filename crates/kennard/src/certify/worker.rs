@@ -61,7 +61,7 @@ impl OpenSample {
         OpenSample { sample, region, hidden: None, best, method, proved: None, in_floats: None }
     }
 
-    /// The same within another distance than the threat model's.
+    /// Such a sample, within another distance than the threat model's.
     pub fn within(sample: Sample, terms: &Terms, eps: f64) -> OpenSample {
         OpenSample::new(sample, &Terms { threat: terms.threat.at(eps), ..*terms })
     }

@@ -12,7 +12,7 @@ use super::fit::{Levels, fitted};
 use super::preprocessing::Preprocessing;
 use super::{Classifier, Module, fit, one_number};
 use crate::warning::Warning;
-use crate::{Error, Result};
+use crate::{Error, Mismatch, Result};
 
 impl Classifier {
     /// Fits a model to samples of `shape` (without the batch).
@@ -52,7 +52,7 @@ impl Classifier {
             check_rows(graph)?;
         }
         let &[_, Dim::Known(classes)] = graph.single_output()?.ty.shape.0.as_slice() else {
-            return Err(Error::Mismatch("the model's number of classes is not fixed".into()));
+            return Err(Mismatch::OpenClasses.into());
         };
         let (one_number, graph, untouched, stripped) = if classes == 1 {
             let threshold = preprocessing.threshold;
@@ -145,22 +145,17 @@ fn check_rows(graph: &Graph) -> Result<()> {
     if samples == rows || is_open {
         return Ok(());
     }
-    Err(Error::Mismatch(format!(
-        "the model returns `{}` {}, which is {rows} rows for {samples} samples; a classifier returns one row of logits for each \
-         sample. Export it with an output of shape [N, classes]: keep the batch as the first axis, and pool or flatten the \
-         others",
-        output.name, output.ty
-    )))
+    Err(Mismatch::Rows {
+        output: output.name.clone(),
+        shape: output.ty.to_string(),
+        rows: rows.to_string(),
+        samples: samples.to_string(),
+    }
+    .into())
 }
 
 fn check_classes(classes: usize) -> Result<()> {
-    if classes >= 2 {
-        return Ok(());
-    }
-    Err(Error::Mismatch(format!(
-        "the model returns {classes} number per sample; a classifier returns one logit per class. Export a two-class model \
-         with two logits"
-    )))
+    if classes >= 2 { Ok(()) } else { Err(Mismatch::Classes { classes }.into()) }
 }
 
 fn check_weights(model: &Graph) -> Result<()> {

@@ -64,9 +64,11 @@ pub(super) fn fitted(
     }
     if let Some(factor) = preprocessing.scale {
         if factor == 0.0 || !factor.is_finite() {
-            return Err(Error::Setting(format!(
-                "the input scale is {factor}: the model would see nothing of its input; 255 or 1/255 is usual"
-            )));
+            return Err(Error::OutOfRange {
+                setting: "the input scale".into(),
+                value: factor,
+                allowed: "the model would see nothing of its input: 255 or 1/255 is usual".into(),
+            });
         }
         graph = scale(&graph, factor)?;
     }

@@ -20,7 +20,7 @@ pub use own_label::OwnLabel;
 pub use preprocessing::Preprocessing;
 
 use crate::warning::Warning;
-use crate::{Error, Result};
+use crate::{Error, Result, SampleError};
 
 /// A model as attacks and packets see it: from the user's pixel space, `[N, …shape]` in single
 /// precision, to logits `[N, K]`.
@@ -66,17 +66,7 @@ impl Classifier {
         if label < classes {
             return Ok(());
         }
-        let problem = match self.one_number {
-            Some(_) => format!(
-                "has the label {label}, but the model returns one number per sample, which tells two classes \
-                 apart, 0 and 1. A regression cannot be audited: it has no classes"
-            ),
-            None => format!(
-                "has the label {label}, the model has {classes} classes (0 to {}). Is this the data set it was \
-                 trained for?",
-                classes - 1
-            ),
-        };
+        let problem = SampleError::Label { label, classes, one_number: self.one_number.is_some() };
         let cure = match self.one_number {
             Some(_) => {
                 "; labels in a file that do not count from 0 take a list of their numbers: {classes = FILE}"
@@ -141,12 +131,6 @@ impl Classifier {
     /// # Errors
     /// When the temperature is not positive and finite.
     pub fn at_temperature(&self, temperature: f64) -> Result<Classifier> {
-        if !(temperature > 0.0 && temperature.is_finite()) {
-            return Err(Error::Setting(format!(
-                "the temperature is {temperature}; logits are divided by it, so it must be positive and finite: 1 leaves \
-                 them as they are"
-            )));
-        }
         Ok(Classifier { graph: temper(&self.graph, temperature)?, ..self.clone() })
     }
 

@@ -3,7 +3,7 @@
 use kennard_graph::{Attribute, Graph, Node, against, log_odds, second_of_two, strip_sigmoid};
 
 use crate::warning::Warning;
-use crate::{Error, Result};
+use crate::{Error, Mismatch, RequestError, Result};
 
 /// What the one number is that a model returns for a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,12 +40,8 @@ pub(super) fn two_classes(
     let logistic = regressor.is_some_and(logistic);
     // Scores of a boosted classifier may come from such a node too: with a sigmoid behind it, or where the caller says so.
     if let Some(node) = regressor.filter(|_| sigmoid.is_none() && !logistic && threshold.is_none()) {
-        let message = format!(
-            "the model is a regression: its node `{}` is a {}. A classifier returns one logit per class",
-            node.label(),
-            node.op
-        );
-        return Err(Error::Mismatch(message)
+        let (node, op) = (node.label().into(), node.op.clone());
+        return Err(Error::Mismatch(Mismatch::Regression { node, op })
             .advise("; if the number is a score of class 1 all the same, say so: {threshold = 0.5}"));
     }
     let threshold = threshold.unwrap_or(0.5);
@@ -124,7 +120,5 @@ fn logit(p: f64) -> f64 {
 
 /// The error about a threshold for a model of several outputs.
 pub(super) fn no_threshold(classes: usize) -> Error {
-    Error::Setting(format!(
-        "a threshold is for models that return one number per sample; this one returns {classes}, and the largest decides"
-    ))
+    RequestError::NoThreshold { classes }.into()
 }

@@ -19,8 +19,8 @@ pub struct OwnLabel {
 const WHOLE: u64 = 1 << 24;
 
 impl OwnLabel {
-    /// The label that a file returns of samples of `shape` (without the batch), beside the scores of so many classes, whose names
-    /// are these where they have some. Nothing where it returns none.
+    /// The label that a file returns of samples of `shape` (without the batch), beside the scores of this many classes, whose names
+    /// are these where they have some. Nothing where the file returns no label.
     ///
     /// # Errors
     /// When it cannot be compared with the scores: it is not seen which class a label is of, or the file computes in other floats

@@ -34,6 +34,18 @@ fn an_input_scale_that_hides_the_input_is_refused() {
     }
 }
 
+/// Also one whose inverse single precision does not have.
+#[test]
+fn a_temperature_that_divides_nothing_is_out_of_range() {
+    let classifier = Classifier::new(&flattening([1, 4, 4]), &[1, 4, 4], &Preprocessing::default()).unwrap();
+    assert!(classifier.at_temperature(2.0).is_ok());
+    for value in [0.0, -1.0, 1e-60, f64::INFINITY] {
+        let refused = classifier.at_temperature(value).unwrap_err();
+        assert!(matches!(&refused, Error::OutOfRange { value: found, .. } if *found == value), "{refused}");
+        assert!(refused.is_argument() && refused.to_string().contains("1 leaves them as they are"));
+    }
+}
+
 #[test]
 fn channels_on_the_wrong_side_are_noticed() {
     let [first, last] = [[3, 4, 5], [4, 5, 3]];

@@ -8,7 +8,7 @@ use crate::packet::vector::dot;
 
 /// Classes that a search goes towards, at most.
 pub(super) const CLASSES: usize = 9;
-/// Of more classes than this, the likeliest at the centre are looked at.
+/// Of more classes than this, only the likeliest at the centre are looked at.
 const LOOKED_AT: usize = 32;
 /// Steps of a search; the later ones are halved, as searches may swing between two points.
 const STEPS: usize = 8;
@@ -18,7 +18,7 @@ const WHOLE_STEPS: usize = 4;
 const ON_LINE: usize = 8;
 const REACH: f64 = 2.0;
 const DIVISIONS: usize = 5;
-/// The same for one line, of which more is asked, and that ends just across the boundary.
+/// Divisions of a single line, of which more is asked; and how far it reaches, which is just across the boundary.
 const FINE_DIVISIONS: usize = 8;
 const BEYOND: f64 = 1.001;
 
@@ -57,7 +57,7 @@ pub fn crossings<O: Margins>(
     crossings_in(Norm::L2, centre, label, oracle)
 }
 
-/// The same with distances, and projections, in another norm; in l0 as in l1.
+/// The [`crossings`] with distances, and projections, in another norm; in l0 as in l1.
 ///
 /// # Errors
 /// As [`crossings`].

@@ -27,7 +27,7 @@ const ROUND: usize = 80;
 const LAST: usize = 4;
 /// Parts with less than this share, over their number, hold hardly any of the packet.
 const HELD: f64 = 0.3;
-/// Every so many steps, chains try to jump to another part.
+/// Steps from one try of a chain to jump to another part to the next.
 const JUMP: usize = 2;
 /// The acceptance that steps are adapted to while chains settle.
 const ACCEPTANCE: f64 = 0.3;
@@ -66,14 +66,14 @@ pub(super) struct ChainFigures {
     pub sigma_x: Figure,
     /// How many chains ended where each class leads.
     pub ends: Vec<(usize, usize)>,
-    /// Of each part of the proposal: how often a chain was there, and the sum of places along the part's axis.
+    /// For each part of the proposal, how often a chain was there, and the sum of places along the part's axis.
     pub parts: Vec<[f64; 2]>,
     pub ess: f64,
     pub r_hat: f64,
 }
 
 impl ErrorChains {
-    /// As many chains in each part of the proposal: half start at the part's own samples, chosen with their weights as
+    /// Starts as many chains in each part of the proposal: half at the part's own samples, chosen with their weights as
     /// probabilities, half on its axis, without noise. None where nothing is misclassified.
     pub fn start<O: Margins>(
         asked: &mut CountedOracle<O>,

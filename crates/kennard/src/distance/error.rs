@@ -1,5 +1,7 @@
 //! Why a distance cannot be had.
 
+use crate::error::is_scale;
+
 /// Why a distance to the boundary could not be measured.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -51,6 +53,6 @@ pub enum DistanceError<E> {
 impl<E> DistanceError<E> {
     /// Refuses an invalid width of the window.
     pub(super) fn check_scale(scale: f64) -> Result<(), Self> {
-        if scale > 0.0 && scale.is_finite() { Ok(()) } else { Err(Self::Scale(scale)) }
+        if is_scale(scale) { Ok(()) } else { Err(Self::Scale(scale)) }
     }
 }

@@ -19,7 +19,7 @@ use crate::random::stream;
 
 /// Classes whose boundary may be the nearest.
 const NEAREST: usize = 9;
-/// Of the points that a caller hands in, this many, the nearest, are starts.
+/// How many of the points that a caller hands in are starts: the nearest.
 const HANDED: usize = 9;
 /// Weighted samples between questions about slopes.
 const BLOCK: usize = 64;

@@ -46,7 +46,7 @@ pub(super) fn facets(proposal: &Proposal, sums: &[[f64; 2]], axis: &[f64], scale
     found
 }
 
-/// The sums of weighted samples, of so many parts.
+/// For each of this many parts, the sums of weighted samples.
 pub(super) fn sums_of(rows: &[MomentRow], parts: usize) -> Vec<[f64; 2]> {
     let log = |row: &MomentRow| row.log_weight + 2.0 * row.log_lead;
     let top = rows.iter().map(log).fold(f64::NEG_INFINITY, f64::max);

@@ -10,7 +10,7 @@ use crate::quadrature::{Domain, Quadrature, QuadratureError, Wave};
 /// The packet is followed until `ψ²` has fallen by `exp(−50)`.
 const FALL: f64 = 50.0;
 const RULE: Quadrature = Quadrature { tolerance: 1e-11, max_order: 1024 };
-/// Of a network's answers in single precision no more can be asked.
+/// A network's answers are of single precision, and allow no finer tolerance.
 const NETWORK: Quadrature = Quadrature { tolerance: 1e-5, max_order: 256 };
 
 /// The error packet `ψ(t) ∝ max(0, lead(t)) exp(−t²/4s²)` on a line through the sample, `t` the distance from it: a

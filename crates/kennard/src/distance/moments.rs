@@ -56,7 +56,7 @@ pub(super) struct ErrorMoments {
 }
 
 impl ErrorMoments {
-    /// None without rows of weight.
+    /// The moments of these rows; none where no row has weight.
     pub fn of(rows: &[MomentRow]) -> Option<ErrorMoments> {
         let log = |row: &MomentRow| row.log_weight + 2.0 * row.log_lead;
         let top = rows.iter().map(log).fold(f64::NEG_INFINITY, f64::max);

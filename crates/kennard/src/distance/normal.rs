@@ -1,12 +1,11 @@
 //! The normal distribution far out.
 
-use statrs::distribution::{ContinuousCDF, Normal};
+use crate::stats::normal_quantile;
 
 /// `Φ⁻¹(q)` from `ln q ≤ 0`, also where `q` underflows: there by Newton's method on Mills' asymptotic series.
 pub(super) fn quantile(log_q: f64) -> f64 {
-    let normal = Normal::standard();
     if log_q > -650.0 {
-        let x = normal.inverse_cdf(log_q.exp());
+        let x = normal_quantile(log_q.exp());
         return if x.is_finite() { x } else { f64::INFINITY };
     }
     let log_tail = |x: f64| {

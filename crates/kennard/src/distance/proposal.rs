@@ -84,7 +84,7 @@ pub(super) struct Drawn {
     pub along: f64,
     /// `ln` of what the sample counts, times the window's density over the part's.
     pub log_own: f64,
-    /// The same, over the proposal's density.
+    /// `ln` of what the sample counts, times the window's density over the proposal's.
     pub log_all: f64,
 }
 

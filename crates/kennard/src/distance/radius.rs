@@ -67,7 +67,7 @@ impl SmoothedRadius {
         self.measure_from(centre, label, sample_index, &[], oracle)
     }
 
-    /// The same. Samples are drawn around points `across` the boundary (d each) where a search from the centre finds none.
+    /// Measures as [`measure`](Self::measure) does. Samples are drawn around points `across` the boundary (d each) where a search from the centre finds none.
     pub(crate) fn measure_from<O: Margins>(
         &self,
         centre: &[f32],

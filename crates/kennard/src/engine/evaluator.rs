@@ -6,7 +6,7 @@ use kennard_runtime::{Input, Live, RuntimeError, Session, Threads};
 
 use super::plan::Engine;
 use super::program::Program;
-use crate::{Error, Result};
+use crate::{Mismatch, Result};
 
 /// What is asked of one program about `n` points of one sample.
 #[derive(Clone, Debug)]
@@ -231,12 +231,8 @@ impl<'e> Evaluator<'e> {
         let took = start.elapsed();
         for (values, width) in loaded.outputs.iter().zip([k, 1, d]) {
             if values.len() != batch * width {
-                return Err(Error::Mismatch(format!(
-                    "the model's answer about {batch} samples has {} numbers, {} were expected: {width} for each sample. \
-                     Export it so that it returns one row for each sample",
-                    values.len(),
-                    batch * width
-                )));
+                let found = values.len();
+                return Err(Mismatch::Answers { samples: batch, found, width }.into());
             }
         }
         let part = |output: usize, width: usize, slot: usize| match loaded.outputs.get(output) {

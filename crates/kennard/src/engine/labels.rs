@@ -15,7 +15,7 @@ use crate::{OwnLabel, Result};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OtherLabels {
     pub other: u64,
-    /// Of how many.
+    /// How many samples were compared.
     pub all: u64,
 }
 
@@ -39,7 +39,7 @@ impl OtherLabels {
         })
     }
 
-    /// That labels are not compared, and why.
+    /// The warning that labels are not compared, and why.
     pub fn not_compared(why: impl std::fmt::Display) -> Warning {
         let message = format!(
             "the label that the file returns is not compared with its scores, by which accuracy and attacks go: {why}"

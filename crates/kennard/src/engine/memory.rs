@@ -18,14 +18,14 @@ const COPIES: u64 = 5;
 pub(super) struct Need {
     /// However many workers there are.
     once: u64,
-    /// Of every worker, however large its micro-batches are.
+    /// For every worker, however large its micro-batches are.
     worker: u64,
-    /// Of every sample of a worker's micro-batch.
+    /// For every sample of a worker's micro-batch.
     sample: u64,
 }
 
 impl Need {
-    /// That of a classifier whose logits a graph computes, in micro-batches of this many samples.
+    /// The need of a classifier whose logits a graph computes, in micro-batches of this many samples.
     pub fn of(
         classifier: &Classifier,
         logits: &Graph,
@@ -49,7 +49,7 @@ impl Need {
         })
     }
 
-    /// Both together.
+    /// The need of two classifiers together.
     pub fn and(self, other: Need) -> Need {
         Need {
             once: self.once.saturating_add(other.once),
@@ -58,14 +58,14 @@ impl Need {
         }
     }
 
-    /// That of this many workers.
+    /// The bytes that this many workers need, with what the process itself takes.
     pub fn with(self, workers: usize, micro_batch: usize) -> u64 {
         let worker = self.worker.saturating_add(self.sample.saturating_mul(micro_batch as u64));
         worker.saturating_mul(workers as u64).saturating_add(self.once).saturating_add(PROCESS)
     }
 
-    /// The most workers that do with so much memory, and the largest micro-batches that one does with; none where one worker
-    /// does not.
+    /// The most of these workers that `bytes` of memory are enough for. Where they are not enough for one worker and micro-batches
+    /// may be `smaller`, these are halved until they are; none where they never are.
     pub fn fitting(self, [workers, largest]: [usize; 2], smaller: bool, bytes: u64) -> Option<[usize; 2]> {
         let mut micro_batch = largest;
         loop {
@@ -89,14 +89,6 @@ pub(super) struct Limit {
     pub asked: bool,
     /// How many workers there are without it.
     pub workers: usize,
-}
-
-/// `1.5 GiB`.
-pub(super) fn size(bytes: u64) -> String {
-    match bytes as f64 / f64::from(1 << 20) {
-        mebibytes if mebibytes < 1000.0 => format!("{mebibytes:.0} MiB"),
-        mebibytes => format!("{:.1} GiB", mebibytes / 1024.0),
-    }
 }
 
 /// The bytes that this process may still take: what the machine has, or its control group. Only Linux says so.
@@ -143,9 +135,9 @@ mod tests {
             "one worker in micro-batches of 1 needs about 100 MiB of memory, and 1 MiB may be used: raise `memory`"
         );
         let engine = linear(2).within(Some(1 << 30)).unwrap();
-        assert_eq!((engine.curbed(), engine.plan()), (None, linear(2).plan()));
+        assert_eq!((engine.limited_by_memory(), engine.plan()), (None, linear(2).plan()));
         // Nothing is known of the memory elsewhere.
         assert!(free().is_none_or(|bytes| bytes > 1 << 20));
-        assert_eq!([size(3 << 29), size(1 << 20)], ["1.5 GiB", "1 MiB"]);
+        assert_eq!([3 << 29, 1 << 20].map(crate::error::size), ["1.5 GiB", "1 MiB"]);
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::memory::Limit;
 use super::program::Program;
 use crate::warning::Warning;
-use crate::{Advice, Classifier, Error, OwnLabel, Result};
+use crate::{Advice, Classifier, Error, Mismatch, OwnLabel, RequestError, Result};
 
 /// How an engine is to run; what is left out is found at start-up.
 #[derive(Clone, Debug, Default)]
@@ -58,7 +58,8 @@ pub struct Engine {
     pub(super) asked: (Option<usize>, usize),
     /// How much memory there is, where that counts.
     pub(super) limit: Option<Limit>,
-    pub(super) curbed: Option<String>,
+    /// What the limit changed, for people.
+    pub(super) limited_by_memory: Option<String>,
 }
 
 /// Beyond this, a larger micro-batch wins nothing even for the smallest networks.
@@ -138,9 +139,7 @@ impl Engine {
             |c: &Classifier| format!("samples of shape {:?} and {} classes", c.shape(), c.classes());
         let (own, other) = (described(&self.classifier), described(&surrogate));
         if own != other {
-            return Err(Error::Mismatch(format!(
-                "the surrogate takes {other}, the model {own}; give a surrogate that was trained for the same data"
-            )));
+            return Err(Mismatch::Surrogate { other, own }.into());
         }
         // What was asked for may be more than there are samples, and for the surrogate's sake.
         if let Some(batch) = surrogate.fixed_batch().filter(|batch| self.asked.0 == Some(*batch))
@@ -162,7 +161,7 @@ impl Engine {
         }
         let mut engine = Engine { surrogate: Some(surrogate), graphs: Mutex::default(), ..self };
         engine.batch_is_given |= engine.surrogate.as_ref().is_some_and(|other| other.fixed_batch().is_some());
-        engine.curb()?;
+        engine.fit_memory()?;
         Ok(engine)
     }
 
@@ -188,7 +187,7 @@ impl Engine {
             batch_is_given: self.batch_is_given,
             asked: self.asked,
             limit: None,
-            curbed: None,
+            limited_by_memory: None,
         })
     }
 
@@ -232,9 +231,7 @@ impl Engine {
     pub(super) fn asked(&self, program: Program) -> Result<&Classifier> {
         match program {
             Program::SurrogateLogits | Program::SurrogateGradient(_) => {
-                let lacking =
-                    || Error::Setting("a transfer attack needs a surrogate: Engine::with_surrogate".into());
-                self.surrogate.as_ref().ok_or_else(lacking)
+                Ok(self.surrogate.as_ref().ok_or(RequestError::NoSurrogate)?)
             }
             _ => Ok(&self.classifier),
         }

@@ -32,7 +32,7 @@ impl Program {
         }
     }
 
-    /// The same question where the answer has no last word.
+    /// The program of the same question where the answer has no last word.
     pub(crate) fn of_search(self) -> Program {
         self.loss().map_or(Program::SearchLogits, Program::SearchGradient)
     }

@@ -4,7 +4,7 @@ use kennard_runtime::{Live, Precision};
 
 use super::plan::Engine;
 use super::program::Program;
-use crate::{Error, Result};
+use crate::{Error, RequestError, Result};
 
 impl Engine {
     /// An engine that computes as this one does, but the passes of attacks' searches, the surrogate's with them, in another
@@ -17,15 +17,15 @@ impl Engine {
         match self.classifier.module() {
             _ if precision == Precision::F32 => {}
             None => self.runtime.computes_in(precision).map_err(|error| {
-                Error::Setting(error.to_string()).advise(match self.runtime.name() {
+                Error::Runtime(error).advise(match self.runtime.name() {
                     "openvino" => "; leave {search_precision} out",
                     _ => ": {runtime = openvino}; or leave {search_precision} out",
                 })
             })?,
             Some(module) if module.searching().is_some() => {}
             Some(module) => {
-                let message = format!("the passes of {} are not computed in {precision}", module.name());
-                return Err(Error::Setting(message).advise("; leave {search_precision} out"));
+                let exact = RequestError::Precision { module: module.name().into(), precision };
+                return Err(Error::Request(exact).advise("; leave {search_precision} out"));
             }
         }
         Ok(Engine { search: precision, ..self })

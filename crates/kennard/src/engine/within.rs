@@ -4,10 +4,11 @@ use std::sync::Mutex;
 
 use kennard_runtime::on_deep_stack;
 
-use super::memory::{Limit, Need, free, size};
+use super::memory::{Limit, Need, free};
 use super::plan::{Engine, Plan};
 use super::program::Program;
-use crate::{Advice, Error, Result};
+use crate::error::size;
+use crate::{Advice, Error, RequestError, Result};
 
 impl Engine {
     /// The same engine with as many workers, and in as large micro-batches, as this many bytes of memory allow by an estimate; none
@@ -21,27 +22,24 @@ impl Engine {
             if memory.is_none() {
                 return Ok(self);
             }
-            let message = format!(
-                "the memory of a live module is that of {}, and cannot be limited here",
-                module.name()
-            );
-            return Err(Error::Setting(message).advise(": leave {memory} out, or take {engine = export}"));
+            let own = RequestError::MemoryOfModule { module: module.name().into() };
+            return Err(Error::Request(own).advise(": leave {memory} out, or take {engine = export}"));
         }
         let bytes = memory.or_else(free);
         let workers = self.plan.sessions;
         self.limit = bytes.map(|bytes| Limit { bytes, asked: memory.is_some(), workers });
-        self.curb()?;
+        self.fit_memory()?;
         Ok(self)
     }
 
     /// Why there are fewer workers or smaller micro-batches than without a limit of memory, or that there may be too little; nothing where all is
     /// as it would be.
-    pub fn curbed(&self) -> Option<&str> {
-        self.curbed.as_deref()
+    pub fn limited_by_memory(&self) -> Option<&str> {
+        self.limited_by_memory.as_deref()
     }
 
     /// Takes a plan that the memory allows.
-    pub(super) fn curb(&mut self) -> Result<()> {
+    pub(super) fn fit_memory(&mut self) -> Result<()> {
         let Some(limit) = self.limit else { return Ok(()) };
         let plan = Plan { sessions: limit.workers, ..self.plan };
         let need = |classifier, program| {
@@ -58,22 +56,23 @@ impl Engine {
             need.fitting([plan.sessions, plan.micro_batch], !self.batch_is_given, limit.bytes)
         else {
             let smallest = if self.batch_is_given { plan.micro_batch } else { 1 };
-            let least = size(need.with(1, smallest));
+            let least = need.with(1, smallest);
             if limit.asked {
-                let message = format!(
-                    "one worker in micro-batches of {smallest} needs about {least} of memory, and {} may be used",
-                    size(limit.bytes)
-                );
+                let short =
+                    RequestError::Memory { micro_batch: smallest, needed: least, allowed: limit.bytes };
                 let advice = match smallest {
                     1 => Advice::new(": raise {memory}"),
                     _ => Advice::new(": raise {memory}, or lower {micro_batch}"),
                 };
-                return Err(Error::Setting(message).advise(advice));
+                return Err(Error::Request(short).advise(advice));
             }
             self.take(Plan { sessions: 1, micro_batch: smallest, ..plan });
-            let message =
-                format!("one worker needs about {least} of memory, and {} are free", size(limit.bytes));
-            self.curbed = Some(message);
+            let message = format!(
+                "one worker needs about {} of memory, and {} are free",
+                size(least),
+                size(limit.bytes)
+            );
+            self.limited_by_memory = Some(message);
             return Ok(());
         };
         let [sessions, micro_batch] = fitting;
@@ -85,7 +84,7 @@ impl Engine {
         if fitting.micro_batch < plan.micro_batch {
             taken += &format!(", micro-batches of {} in place of {}", fitting.micro_batch, plan.micro_batch);
         }
-        self.curbed = Some(format!(
+        self.limited_by_memory = Some(format!(
             "all would need about {wanted} of memory, and {} {whose}: {taken}",
             size(limit.bytes)
         ));

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use kennard_graph::{GraphError, Shape};
+use kennard_runtime::RuntimeError;
 
-use super::Error;
+use super::{Error, PacketError, Result};
 use crate::{Advice, Mark};
 
 impl From<GraphError> for Error {
@@ -18,6 +19,15 @@ impl From<GraphError> for Error {
                 ". Say which one samples go to, {input}, and hold the others at numbers, {hold = NAME=0}"
             }
             GraphError::SeveralOutputs(_) => ". Say which one has the logits: {output}",
+            GraphError::Temperature(value) => {
+                return Error::OutOfRange {
+                    setting: "the temperature".into(),
+                    value: *value,
+                    allowed: "logits are divided by it, so it must be positive and finite: 1 leaves them as \
+                              they are"
+                        .into(),
+                };
+            }
             _ => return Error::Graph(error),
         };
         Error::Graph(error).advise(advice)
@@ -30,27 +40,97 @@ impl Error {
         Error::Advised { error: Box::new(self), advice: advice.into() }
     }
 
+    /// That something, with its article, could not be put into its format.
+    pub(crate) fn format(
+        what: &'static str,
+        why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Error {
+        Error::Format { what, source: why.into() }
+    }
+
     /// The error with the name of the model's file, and `role` before it, where several models are at work. What is no fault of a
     /// model's, or names the file already, stays as it is.
     #[must_use]
     pub fn of_model(self, role: &str, file: &Path) -> Error {
-        let is_model = matches!(
-            self.kind(),
-            Error::Graph(_)
-                | Error::Runtime(_)
-                | Error::Mismatch(_)
-                | Error::Sample { .. }
-                | Error::InputShape { .. }
-                | Error::NotANumber(_)
-                | Error::NoGradient { .. }
-                | Error::FixedBatch { .. }
-        );
-        let named =
-            matches!(self, Error::OfModel { .. }) || self.to_string().contains(&file.display().to_string());
-        if !is_model || named {
+        if !self.kind().is_of_model() || self.names(file) {
             return self;
         }
         Error::OfModel { model: format!("{role}{}", file.display()), error: Box::new(self) }
+    }
+
+    /// Whether a model is at fault, or does not go with what else is given.
+    fn is_of_model(&self) -> bool {
+        match self {
+            Error::Runtime(error) => !is_choice(error),
+            Error::Graph(_)
+            | Error::Mismatch(_)
+            | Error::Sample { .. }
+            | Error::InputShape { .. }
+            | Error::NotANumber(_)
+            | Error::NoGradient { .. }
+            | Error::FixedBatch { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the message begins with the name of a model, or is about this file.
+    fn names(&self, model: &Path) -> bool {
+        match self {
+            Error::OfModel { .. } => true,
+            Error::Advised { error, .. } => error.names(model),
+            Error::Graph(GraphError::File { path, .. })
+            | Error::Runtime(RuntimeError::Graph(GraphError::File { path, .. })) => path == model,
+            _ => false,
+        }
+    }
+
+    /// Whether an argument is at fault: what was asked for, a model or data that were given. All else is of the
+    /// machine, of files of results, or of this program.
+    pub fn is_argument(&self) -> bool {
+        match self {
+            Error::Advised { error, .. } | Error::OfModel { error, .. } => error.is_argument(),
+            Error::Runtime(error) => is_choice(error),
+            Error::Data(_)
+            | Error::Unknown { .. }
+            | Error::Unreadable { .. }
+            | Error::OutOfRange { .. }
+            | Error::NotOfMethod { .. }
+            | Error::AttackParameter { .. }
+            | Error::Missing { .. }
+            | Error::TooFew { .. }
+            | Error::Request(_)
+            | Error::NoSamples { .. }
+            | Error::NoSuch { .. }
+            | Error::Sample { .. }
+            | Error::InputShape { .. }
+            | Error::NoImages { .. }
+            | Error::NotCertifiable { .. }
+            | Error::NoEpsilon(_)
+            | Error::Threat(_)
+            | Error::Setting(_)
+            | Error::TooFewSamples { .. }
+            | Error::Mismatch(_)
+            | Error::NotANumber(_)
+            | Error::NoGradient { .. }
+            | Error::FixedBatch { .. }
+            | Error::Graph(GraphError::Momentum { .. }) => true,
+            Error::Packet(error) => {
+                !matches!(error, PacketError::NoneMeasured { .. } | PacketError::FewEffective { .. })
+            }
+            Error::Graph(_)
+            | Error::Write { .. }
+            | Error::Run { .. }
+            | Error::InUse(_)
+            | Error::Json(_)
+            | Error::Format { .. }
+            | Error::Picture { .. }
+            | Error::Unmeasured { .. }
+            | Error::Stopped
+            | Error::Panicked(_)
+            | Error::Diverged(_)
+            | Error::Attack { .. }
+            | Error::IdleTask => false,
+        }
     }
 
     /// What went wrong, without advice.
@@ -69,6 +149,27 @@ impl Error {
             error => error.to_string(),
         }
     }
+}
+
+/// Whether the choice of a runtime or a precision is at fault, and no model.
+fn is_choice(error: &RuntimeError) -> bool {
+    matches!(
+        error,
+        RuntimeError::Precision { .. } | RuntimeError::UnknownChoice(_) | RuntimeError::UnknownPrecision(_)
+    )
+}
+
+/// Whether a width or another scale is positive and finite.
+pub(crate) fn is_scale(value: f64) -> bool {
+    value > 0.0 && value.is_finite()
+}
+
+/// Refuses a number that is not positive and finite; `allowed` says what it must be.
+pub(crate) fn positive(setting: &str, value: f64, allowed: &str) -> Result<()> {
+    if is_scale(value) {
+        return Ok(());
+    }
+    Err(Error::OutOfRange { setting: setting.into(), value, allowed: allowed.into() })
 }
 
 /// An error with all of its causes, but those that a text before them says already.
@@ -106,7 +207,36 @@ pub(super) fn samples(shape: &[usize], turned: Option<&[usize]>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Error, Norm};
+    use kennard_graph::GraphError;
+
+    use crate::{Error, Norm, SampleError, ThreatError};
+
+    /// What depends on the kind of an error goes by the error itself, whatever is put around it.
+    #[test]
+    fn advice_and_the_name_of_a_model_leave_the_kind() {
+        let file = std::path::Path::new("m.onnx");
+        let outside = crate::threat::check_inside(3, &[0.5, 1.5], [0.0, 1.0]).unwrap_err();
+        let named = outside.of_model("the surrogate ", file);
+        let problem = SampleError::Outside { value: 1.5, bounds: [0.0, 1.0] };
+        assert!(matches!(named.kind(), Error::Sample { index: 3, problem: found } if *found == problem));
+        assert!(named.is_argument() && named.to_string().starts_with("the surrogate m.onnx: sample 3 has"));
+        assert_eq!(named.to_string().matches("m.onnx").count(), 1);
+        let again = named.of_model("", file);
+        assert_eq!(again.to_string().matches("m.onnx").count(), 1);
+
+        let missing = Error::Graph(GraphError::File { path: file.into(), message: "is gone".into() });
+        assert!(!missing.is_argument());
+        assert_eq!(missing.of_model("", file).to_string(), "m.onnx: is gone");
+
+        let far = crate::Lattice::new(vec![6], Vec::new(), 6).unwrap_err();
+        assert!(matches!(&far, Error::Threat(ThreatError::NoElement { element: 6, elements: 6 })));
+        assert!(far.is_argument());
+        assert_eq!(far.of_model("", file).to_string(), "there is no element 6 among 6");
+
+        let broken = Error::from(serde_json::from_str::<u8>("x").unwrap_err());
+        assert!(matches!(&broken, Error::Json(_)) && !broken.is_argument());
+        assert!(std::error::Error::source(&broken).is_some());
+    }
 
     /// What a program matches on, and the sentence that a person reads.
     #[test]

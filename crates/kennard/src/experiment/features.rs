@@ -28,6 +28,7 @@ use crate::answer::predict;
 use crate::attack::{AttackConditions, AttackedSample, Pgd, run_attack};
 use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, Oracle, Query, Task};
+use crate::error::positive;
 use crate::packet::hidden::{Hidden, Values};
 use crate::probe::Accuracy;
 use crate::probe::labelled;
@@ -54,7 +55,7 @@ pub struct Features<'a> {
     pub relative: Vec<f64>,
     /// Which samples; all by default.
     pub samples: Selection,
-    /// Of the random starts.
+    /// The seed of the random starts.
     pub seed: u64,
 }
 
@@ -73,7 +74,7 @@ pub struct FeaturesReport {
     pub norm: Norm,
     /// Steps of each attack.
     pub steps: usize,
-    /// Of the random starts.
+    /// The seed of the random starts.
     pub seed: u64,
     /// Samples that are classified correctly.
     pub clean: Accuracy,
@@ -116,7 +117,7 @@ pub struct FeaturesRecord {
     /// The smallest relative radius at which the attack on features succeeds: 0 for a sample that is
     /// misclassified as it is, none where no attack succeeds.
     pub features: Option<f64>,
-    /// The same of the attack on pixels.
+    /// The smallest relative radius at which the attack on pixels succeeds, likewise.
     pub pixels: Option<f64>,
 }
 
@@ -135,19 +136,16 @@ impl Features<'_> {
     /// When data and model do not fit, a sample is outside the bounds, a radius is no positive number, the
     /// model's answer is no number, or a runtime fails.
     pub fn measure(&self, stop: &AtomicBool, mut progress: impl FnMut(u64)) -> Result<FeaturesReport> {
-        self.attack_all(stop, &mut progress)
-    }
-
-    fn attack_all(&self, stop: &AtomicBool, progress: &mut dyn FnMut(u64)) -> Result<FeaturesReport> {
         ThreatModel::within(Norm::L2, 0.0, self.bounds)?;
         let mut relative = self.relative.clone();
         relative.sort_by(f64::total_cmp);
         relative.dedup();
-        if relative.is_empty() || relative.iter().any(|r| !(*r > 0.0 && r.is_finite())) {
-            return Err(Error::Setting(format!(
-                "the relative sizes are {relative:?}; each must be a positive number, 0.05 for 5 % of the norm"
-            )));
+        if relative.is_empty() {
+            let purpose = "to attack at; take 0.05 for 5 % of the norm".into();
+            return Err(Error::TooFew { count: 0, what: "relative sizes", purpose });
         }
+        let allowed = "it must be a positive number, 0.05 for 5 % of the norm";
+        relative.iter().try_for_each(|size| positive("the relative size", *size, allowed))?;
         let mut samples = labelled(self.engine, self.data, self.samples.indices(self.data.len()))?;
         let mut records = Vec::new();
         loop {
@@ -168,7 +166,7 @@ impl Features<'_> {
             progress(records.len() as u64);
         }
         if records.is_empty() && !stop.load(Ordering::Relaxed) {
-            return Err(Error::Setting("there are no samples to attack".into()));
+            return Err(Error::NoSamples { purpose: "attack", data: self.data.spec().to_string() });
         }
         let (done, total) = (records.len(), self.samples.count(self.data.len()));
         let mut report = self.report(&relative, records);

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use super::Point;
@@ -66,6 +66,21 @@ pub trait Lab {
 
     /// Ends the experiment early, once it is set.
     fn stop(&self) -> &AtomicBool;
+}
+
+/// Trains a network into a directory, or finishes what an earlier process began, and opens it: its file, the data and the network at
+/// work. `None`: interrupted.
+pub(super) fn trained(
+    lab: &dyn Lab,
+    run: &TrainingRun,
+    directory: &Path,
+) -> Result<Option<(PathBuf, DataSet, Engine)>> {
+    if !lab.train(run, directory)? {
+        return Ok(None);
+    }
+    let model = directory.join("last.onnx");
+    let (data, engine) = lab.open(&model)?;
+    Ok(Some((model, data, engine)))
 }
 
 /// Audits a model, which may be a checkpoint, into a directory of its own, unless that holds the same audit already; with

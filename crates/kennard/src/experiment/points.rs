@@ -58,7 +58,6 @@ impl Point {
     pub fn of(name: String, epoch: Option<usize>, summary: &Summary) -> Point {
         let packet = summary.packets.first();
         let figure = |of: fn(&PacketSummary) -> f64| packet.map_or(f64::NAN, of);
-        let unknown = Figure::new(f64::NAN, [f64::NAN; 2]);
         let share = |value: Option<f64>, interval: Option<[f64; 2]>| {
             Figure::new(value.unwrap_or(f64::NAN), interval.unwrap_or([0.0, 1.0]))
         };
@@ -71,13 +70,13 @@ impl Point {
                 robust.and_then(|robust| robust.robust_accuracy),
                 robust.and_then(|robust| robust.interval),
             ),
-            certified: certified.map_or(unknown, |certified| {
+            certified: certified.map_or(Figure::UNKNOWN, |certified| {
                 Figure::perhaps(certified.certified_accuracy.unwrap_or(f64::NAN), certified.interval)
             }),
             sigma_x: figure(|p| p.sigma_x),
-            sigma_p: packet.map_or(unknown, PacketSummary::conjugate_spread),
+            sigma_p: packet.map_or(Figure::UNKNOWN, PacketSummary::conjugate_spread),
             product: figure(|p| p.product.value),
-            drift: packet.map_or(unknown, |p| p.drift),
+            drift: packet.map_or(Figure::UNKNOWN, |p| p.drift),
             dispersion: figure(|p| p.dispersion.value),
             cosine: summary.cosines.as_ref().and_then(|c| c.cosine.as_ref()).map(|d| d.mean),
             packet_valid: packet.is_some_and(|p| p.valid),
@@ -240,7 +239,7 @@ pub fn correlation_lines(found: &[Correlation], of_epochs: bool) -> String {
     }
 }
 
-/// The same as comma-separated values.
+/// The table of points as comma-separated values.
 pub fn csv(points: &[Point]) -> String {
     let mut text = String::from(
         "name,epoch,clean,clean_low,clean_high,robust,robust_low,robust_high,sigma_x,sigma_p,product,drift,dispersion,cosine,packet_valid,best,\

@@ -1,9 +1,11 @@
 use std::path::{Path, PathBuf};
 
+use kennard_graph::ModelFile;
 use kennard_runtime::Runtime;
 
 use crate::data::{DataSet, Selection};
 use crate::run::model_digest;
+use crate::run::sums::sha256;
 use crate::train::{
     Architecture, Augmentation, Kept, Method, Network, Optimizer, Recipe, Schedule, TrainedOn, TrainingData,
     TrainingSet, TrainingSettings,
@@ -25,7 +27,7 @@ pub enum StartingNetwork {
         /// SHA-256 of its content, in hexadecimal.
         sha256: String,
         /// The model itself.
-        graph: Graph,
+        file: ModelFile,
     },
 }
 
@@ -36,15 +38,42 @@ impl StartingNetwork {
     /// When it cannot be read.
     pub fn file(path: &Path) -> Result<StartingNetwork> {
         let (name, sha256) = (path.display().to_string(), model_digest(path)?);
-        Ok(StartingNetwork::Given { name, sha256, graph: Graph::load(path)? })
+        Ok(StartingNetwork::Given { name, sha256, file: ModelFile::open(path)? })
     }
 
-    /// Whether it has batch normalisation.
-    pub fn normalizes(&self) -> bool {
+    /// A model in memory, which files call `name`, for samples of the shape `sample` where that is known. Its digest is that of
+    /// the file that its graph would be saved as.
+    ///
+    /// # Errors
+    /// When it is no classifier of such samples.
+    pub fn in_memory(name: &str, file: &ModelFile, sample: Option<&[usize]>) -> Result<StartingNetwork> {
+        let graph = Preprocessing::default().graph(file, sample)?;
+        Ok(StartingNetwork::Given {
+            name: name.into(),
+            sha256: sha256(&graph.to_bytes()),
+            file: file.clone(),
+        })
+    }
+
+    /// The labels of the classes that its file lists, in the order of the outputs; none for a new network.
+    pub fn class_labels(&self) -> Vec<String> {
         match self {
-            StartingNetwork::New(architecture) => architecture.normalizes(),
-            StartingNetwork::Given { graph, .. } => !kennard_graph::statistics(graph).is_empty(),
+            StartingNetwork::New(_) => Vec::new(),
+            StartingNetwork::Given { file, .. } => Preprocessing::default().class_labels(file),
         }
+    }
+
+    /// Whether it has batch normalisation, for samples of this shape.
+    ///
+    /// # Errors
+    /// When a given model is no classifier of such samples.
+    pub fn normalizes(&self, shape: &[usize]) -> Result<bool> {
+        Ok(match self {
+            StartingNetwork::New(architecture) => architecture.normalizes(),
+            StartingNetwork::Given { file, .. } => {
+                !kennard_graph::statistics(&Preprocessing::default().graph(file, Some(shape))?).is_empty()
+            }
+        })
     }
 }
 
@@ -97,7 +126,7 @@ impl Wanted {
                 Network::File { init: name.clone(), sha256: sha256.clone() }
             }
         };
-        let recipe = recipe(&data, self.network.normalizes(), self.selection.count(data.len()))?;
+        let recipe = recipe(&data, self.network.normalizes(&shape)?, self.selection.count(data.len()))?;
         let fingerprint: Vec<String> = data.fingerprint()?.into_iter().map(|file| file.sha256).collect();
         let samples = TrainingSet::read(&data, self.selection, &recipe, |_| ())?;
         data.check_unchanged()?;
@@ -108,8 +137,10 @@ impl Wanted {
                 let kept = if recipe.method.is_certified() { Kept::Intervals } else { Kept::Activations };
                 architecture.build(&shape, data.classes(), statistics, kept, recipe.seed)?
             }
-            StartingNetwork::Given { graph, .. } => {
-                let classifier = Classifier::new(graph, &shape, &Preprocessing::default())?;
+            StartingNetwork::Given { file, .. } => {
+                let preprocessing = Preprocessing::default();
+                let graph = preprocessing.graph(file, Some(&shape))?;
+                let classifier = Classifier::new(&graph, &shape, &preprocessing)?;
                 data.fit_classes(classifier.classes())?;
                 classifier.head().clone()
             }

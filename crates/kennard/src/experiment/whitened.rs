@@ -3,11 +3,11 @@
 use kennard_graph::stretch;
 
 use crate::attack::{
-    Aim, Attack, AttackConditions, AttackedSample, Criterion, Fab, Loss, Pgd, Run, Subject, run_attack,
+    Aim, Attack, AttackConditions, AttackedSample, Criterion, Fab, Loss, Pgd, Search, Subject, run_attack,
 };
 use crate::data::Sample;
 use crate::engine::{Engine, EngineOptions, Oracle, Query};
-use crate::{Classifier, Error, Norm, Preprocessing, Result, ThreatModel};
+use crate::{Classifier, Mismatch, Norm, Preprocessing, Result, ThreatModel};
 
 /// Each element's mean and scatter over data, as they come (Welford 1962).
 #[derive(Clone, Debug, Default)]
@@ -59,7 +59,7 @@ pub(super) struct Attacked {
     pub smallest: Option<f64>,
     /// Whether projected gradient ascent breaks the sample, at each size of the l2 norm.
     pub at_sizes: Vec<bool>,
-    /// The same at each share of the smallest step's norm; empty where there is none.
+    /// Whether it breaks the sample at each share of the smallest step's norm; empty where there is none.
     pub at_shares: Vec<bool>,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct Attacked {
 const FAR: f32 = 1e6;
 
 impl Whitened {
-    /// Of the inputs of `engine`'s classifier, whose elements stay in the range.
+    /// The whitened inputs of `engine`'s classifier, whose elements stay in the range.
     ///
     /// # Errors
     /// When no element varies, or a runtime fails.
@@ -80,14 +80,12 @@ impl Whitened {
         let deviations: Vec<f32> = data.of().into_iter().map(|s| s as f32).collect();
         let live = deviations.iter().filter(|s| **s > 0.0).count();
         if live == 0 {
-            return Err(Error::Mismatch("no element of the space varies over the samples".into()));
+            return Err(Mismatch::Degenerate("no element of the space varies over the samples").into());
         }
         let shift = |(&s, &first): (&f32, &f32)| if s > 0.0 { 0.0 } else { first };
         let shifts: Vec<f32> = deviations.iter().zip(&data.first).map(shift).collect();
         let classifier = engine.classifier();
-        let graph = classifier.graph().ok_or_else(|| {
-            Error::Mismatch("the model has no graph, whose inputs could be whitened".into())
-        })?;
+        let graph = classifier.graph().ok_or_else(|| Mismatch::no_graph("whose inputs could be whitened"))?;
         let graph = stretch(graph, &deviations, &shifts, range)?;
         let classifier = Classifier::new(&graph, classifier.shape(), &Preprocessing::default())?;
         let engine = Engine::new(classifier, engine.runtime().clone(), options)?;
@@ -153,7 +151,7 @@ impl Attack for MarginAscent {
         "pgd-margin"
     }
 
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Search<'a> {
         Box::pin(async move {
             let (away, d) = (Aim::Away(Loss::Margin), subject.origin().len());
             self.0.ascend(subject, away, subject.threat(), d, &mut subject.random(0)).await;

@@ -104,7 +104,7 @@ pub(crate) mod bits {
     }
 }
 
-/// The same in double precision.
+/// Numbers in double precision as their bits.
 pub(crate) mod double_bits {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -117,7 +117,7 @@ pub(crate) mod double_bits {
     }
 }
 
-/// The same where there may be none.
+/// Numbers in double precision as their bits, where there may be none.
 pub(crate) mod optional_bits {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

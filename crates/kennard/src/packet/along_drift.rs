@@ -175,8 +175,8 @@ impl Marginal {
         })
     }
 
-    /// What a covariance gains along the drift over what it is along `u`, of what it has across; and, group by group, the
-    /// errors of that, whose mean is zero.
+    /// The correction that takes a covariance measured along `u` to the direction of the drift, from what it has `across` (d); and,
+    /// group by group, the errors of the correction, whose mean is zero.
     fn turned(&self, across: &[f64], all: &Moments) -> (f64, Vec<f64>) {
         if self.direction.len() == 1 {
             return (0.0, vec![0.0; GROUPS]);

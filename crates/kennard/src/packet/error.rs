@@ -1,6 +1,7 @@
 //! Why a packet, or the mean of several, cannot be had.
 
 use super::moments::GROUPS;
+use crate::error::is_scale;
 
 /// Why a packet could not be measured.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +78,7 @@ pub enum MeasureError<E> {
 impl<E> MeasureError<E> {
     /// Refuses an invalid width of the window.
     pub(super) fn check_scale(scale: f64) -> Result<(), Self> {
-        if scale > 0.0 && scale.is_finite() { Ok(()) } else { Err(Self::Scale(scale)) }
+        if is_scale(scale) { Ok(()) } else { Err(Self::Scale(scale)) }
     }
 
     /// Refuses a width below [`finest`].

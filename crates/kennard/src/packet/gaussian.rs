@@ -139,7 +139,7 @@ impl GaussianPacket {
         }
     }
 
-    fn measure_by_chains<O: LogOdds>(
+    pub(super) fn measure_by_chains<O: LogOdds>(
         &self,
         effort: &Effort,
         sampler: &mut Sampler<O>,
@@ -176,42 +176,9 @@ impl GaussianPacket {
         }
     }
 
-    /// Chains alone, however well importance sampling does.
-    #[cfg(test)]
-    pub(super) fn measure_chains<O: LogOdds>(
-        &self,
-        effort: &Effort,
-        centre: &[f32],
-        label: usize,
-        sample_index: u64,
-        oracle: &mut O,
-    ) -> Result<Packet, MeasureError<O::Error>> {
-        let random = self.stream(sample_index, *b"chains  ");
-        let mut sampler = Sampler { centre, scale: self.scale, label, oracle, random };
-        self.measure_by_chains(effort, &mut sampler, sample_index, None)
-    }
-
     fn sketch(&self, effort: &Effort, centre: &[f32], sample_index: u64) -> Option<Sketch> {
         let mut random = self.stream(sample_index, *b"modes   ");
         effort.modes.then(|| Sketch::new(centre.len(), self.samples, &mut random))
-    }
-
-    /// The weighted sums of the samples; at least one has weight.
-    #[cfg(test)]
-    pub(super) fn sample<O: LogOdds>(
-        &self,
-        centre: &[f32],
-        label: usize,
-        sample_index: u64,
-        oracle: &mut O,
-    ) -> Result<Moments, MeasureError<O::Error>> {
-        self.check(centre)?;
-        let random = self.stream(sample_index, *b"gaussian");
-        let mut sampler = Sampler { centre, scale: self.scale, label, oracle, random };
-        let proposal = sampler.proposal()?;
-        let mut moments = Moments::new(centre.len());
-        sampler.weigh(&proposal, self.samples, &mut moments, &mut None)?;
-        Ok(moments)
     }
 
     fn check<E>(&self, centre: &[f32]) -> Result<(), MeasureError<E>> {
@@ -225,7 +192,7 @@ impl GaussianPacket {
 
     /// A random stream of one sample's packet: its ChaCha key is (seed, sample index, the stream's
     /// name, scale).
-    fn stream(&self, sample_index: u64, name: [u8; 8]) -> ChaCha8Rng {
+    pub(super) fn stream(&self, sample_index: u64, name: [u8; 8]) -> ChaCha8Rng {
         packet_stream(self.seed, sample_index, name, self.scale)
     }
 }

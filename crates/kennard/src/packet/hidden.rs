@@ -7,7 +7,7 @@ use kennard_runtime::{Input, Session};
 
 use crate::data::by_likeness;
 use crate::engine::{Engine, EngineOptions};
-use crate::{Classifier, Error, Preprocessing, Result};
+use crate::{Classifier, Error, Mismatch, Preprocessing, Result};
 
 /// A classifier cut at a hidden tensor, whose elements take the place of the input.
 ///
@@ -38,8 +38,7 @@ impl Hidden {
     /// When there is no such tensor (the message names near ones), it is no float tensor with a row
     /// per sample, the logits do not depend on it, or the runtime cannot run the parts.
     pub fn new(engine: &Engine, name: &str, options: &EngineOptions) -> Result<Hidden> {
-        let live =
-            || Error::Mismatch("a live module has no tensors to cut it at; export it to an ONNX file".into());
+        let live = || Mismatch::no_graph("to cut at a tensor");
         let graph = engine.classifier().graph().ok_or_else(live)?;
         if infer(graph)?.get(name).is_none() {
             return Err(Error::Mismatch(no_tensor(graph, name)).advise(". {!inspect} lists its operators"));
@@ -110,8 +109,8 @@ impl Hidden {
     }
 }
 
-fn no_tensor(graph: &Graph, name: &str) -> String {
+fn no_tensor(graph: &Graph, name: &str) -> Mismatch {
     let outputs = graph.nodes.iter().flat_map(|node| &node.outputs).filter(|name| !name.is_empty());
-    let near: Vec<String> = by_likeness(name, outputs).take(3).map(|name| format!("`{name}`")).collect();
-    format!("the model has no tensor `{name}`; the nearest names are {}", near.join(", "))
+    let nearest = by_likeness(name, outputs).take(3).map(|name| name.to_string()).collect();
+    Mismatch::NoTensor { name: name.into(), nearest }
 }

@@ -38,10 +38,11 @@ pub struct DataPacket {
     pub seed: u64,
 }
 
-/// This many components are looked at for far lobes, with this many samples each. One that weighs `MISSED` times as much as
-/// the whole packet seems to was missed.
+/// How many components are looked at for far lobes.
 const LOOKED_AT: usize = 2;
+/// How many samples each of them is looked at with.
 const LOOKS: usize = 256;
+/// A lobe that weighs this many times as much as the whole packet seems to was missed.
 const MISSED: f64 = 2.0;
 
 /// The shares of samples that are drawn without regard to what is expected: of components, and of

@@ -79,7 +79,7 @@ impl Moments {
         }
     }
 
-    /// The same, with each coordinate's variance of `z` as well: for packets that no identity gives
+    /// Empty moments in `dimension` coordinates, with each coordinate's variance of `z` as well: for packets that no identity gives
     /// it for.
     pub fn with_positions(dimension: usize) -> Self {
         Self { zz: vec![0.0; dimension], odd_zh: vec![0.0; dimension], ..Self::new(dimension) }

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kennard_graph::{Graph, Loss};
+use kennard_graph::{Graph, Loss, is_affine};
 
-use crate::answer::{margin, predict};
+use crate::answer::{largest_other, margin, predict};
 use crate::engine::{Engine, Evaluator, Query};
 use crate::{Error, Result};
 
@@ -62,14 +62,14 @@ pub(crate) struct EngineOracle<'e> {
     stop: Option<&'e AtomicBool>,
     /// Whether the logits are affine in the input.
     affine: bool,
-    /// Those of the latest points.
+    /// The margins at the latest points.
     margins: Vec<f32>,
 }
 
 impl<'e> EngineOracle<'e> {
     pub fn new(evaluator: Evaluator<'e>, engine: &Engine) -> Self {
         let query = Query::gradient(Loss::LogOdds, Vec::new(), 0);
-        let affine = engine.classifier().graph().is_some_and(affine);
+        let affine = engine.classifier().graph().is_some_and(is_affine);
         Self { evaluator, query, rest: Vec::new(), stop: None, affine, margins: Vec::new() }
     }
 
@@ -95,27 +95,7 @@ fn decided(logits: &[f32], label: usize) -> f32 {
 
 /// The logit of a label and the largest other.
 fn leading(logits: &[f32], label: usize) -> [f32; 2] {
-    let others = logits.iter().enumerate().filter(|(class, _)| *class != label);
-    let best = others.map(|(_, z)| *z).fold(f32::NEG_INFINITY, f32::max);
-    [logits.get(label).copied().unwrap_or(f32::NAN), best]
-}
-
-/// Whether every operator of a graph is affine in what depends on the input; operators that are but are not
-/// known to be make it false.
-pub(crate) fn affine(graph: &Graph) -> bool {
-    graph.nodes.iter().all(|node| {
-        let depends = |name: &String| !name.is_empty() && !graph.constants.contains_key(name);
-        let dependent = node.inputs.iter().filter(|name| depends(name)).count();
-        let first = node.inputs.first().is_some_and(depends);
-        match node.op.as_str() {
-            "Add" | "Sub" | "Sum" | "Concat" | "Identity" | "Neg" => true,
-            "MatMul" | "Mul" => dependent <= 1,
-            "Gemm" | "Conv" | "Div" | "Flatten" | "Reshape" | "Transpose" | "Squeeze" | "Unsqueeze"
-            | "Slice" | "AveragePool" | "GlobalAveragePool" | "ReduceMean" | "ReduceSum"
-            | "BatchNormalization" => first && dependent == 1,
-            _ => false,
-        }
-    })
+    [logits.get(label).copied().unwrap_or(f32::NAN), largest_other(logits, label)]
 }
 
 impl LogOdds for EngineOracle<'_> {
@@ -174,20 +154,6 @@ impl LogOdds for EngineOracle<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kennard_graph::{DType, Node, Tensor};
-
-    /// A chain of operators on `x`, each with a constant and, where `twice`, with itself.
-    fn chain(ops: &[(&str, bool)]) -> Graph {
-        let mut graph = Graph::default();
-        graph.constants.insert("c".into(), Tensor::scalar(2.0, DType::F32));
-        for (k, (op, twice)) in ops.iter().enumerate() {
-            let from = if k == 0 { "x".to_string() } else { format!("t{k}") };
-            let other = if *twice { from.clone() } else { "c".into() };
-            let (inputs, outputs) = (vec![from, other], vec![format!("t{}", k + 1)]);
-            graph.nodes.push(Node { op: op.to_string(), inputs, outputs, ..Node::default() });
-        }
-        graph
-    }
 
     /// The prediction decides between equal logits, as it does for accuracy.
     #[test]
@@ -196,21 +162,5 @@ mod tests {
         assert!(!wrong(&[0.5, 2.0, 2.0], 1) && wrong(&[0.5, 2.0, 2.0], 2));
         assert!(!wrong(&[0.0, 0.0, 0.0], 0) && wrong(&[0.0, 0.0, 0.0], 1));
         assert_eq!(decided(&[1.0, 3.0], 1), 2.0);
-    }
-
-    #[test]
-    fn affine_graphs_are_known_and_others_are_not() {
-        for (ops, is) in [
-            (&[("Gemm", false), ("Add", true), ("Mul", false), ("Sub", false)][..], true),
-            (&[("Gemm", false), ("Relu", false)], false),
-            (&[("Mul", true)], false),
-            (&[("Gemm", false), ("MatMul", true)], false),
-            (&[("Div", true)], false),
-        ] {
-            assert_eq!(affine(&chain(ops)), is, "{ops:?}");
-        }
-        let mut reciprocal = chain(&[("Div", false)]);
-        reciprocal.nodes[0].inputs.reverse();
-        assert!(!affine(&reciprocal));
     }
 }

@@ -22,7 +22,7 @@ const WINDOW_SHARE: f64 = 0.1;
 /// for one of the shifts (d), all equally likely.
 pub(super) struct ShiftProposal {
     shifts: Vec<Vec<f64>>,
-    /// The same, coordinate by coordinate (d).
+    /// The shifts, coordinate by coordinate (d).
     by_coordinate: Vec<[f64; SEARCHES]>,
     /// ‖shift‖²/2
     half_squares: [f64; SEARCHES],
@@ -140,7 +140,7 @@ impl<O: LogOdds> Sampler<'_, O> {
     ///
     /// A locally linear `ln l` displaces the packet by `2 s² E[h]`, and samples of the window
     /// displaced by as much have equal weights. Each search solves `shift = 2 E[η]` under
-    /// `N(shift, I)` by stochastic approximation, a point a step, with steps `2/(round + 2)`.
+    /// `N(shift, I)` by stochastic approximation, one point per step, with steps `2/(round + 2)`.
     /// There are several, because several classes may pull the packet apart, and their scatter
     /// covers a packet wider than the window. Where they end changes the sampling error, not what
     /// is estimated.

@@ -60,7 +60,7 @@ pub struct Packet {
     /// Whether the covariance, `excess_drift` and `stray_drift` have the values that Stein's identity
     /// demands.
     ///
-    /// They have not when the gradient is not that of the loss (`excess_drift` sees a wrong
+    /// The identities fail when the gradient is not that of the loss (`excess_drift` sees a wrong
     /// factor or sign, `stray_drift` one in some coordinates only), when samples do not reach
     /// where the packet is, or when points are clamped. Among right measurements of enough
     /// samples a fraction [`FALSE_ALARM`] fails.

@@ -96,7 +96,7 @@ impl Canvas {
     pub fn png(&self) -> Result<Vec<u8>> {
         let mut bytes = Cursor::new(Vec::new());
         let written = self.image.write_to(&mut bytes, ImageFormat::Png);
-        written.map_err(|e| Error::Summary(format!("a picture cannot be encoded: {e}")))?;
+        written.map_err(|e| Error::format("a PNG image", e))?;
         Ok(bytes.into_inner())
     }
 }

@@ -94,7 +94,7 @@ impl Chart {
         let figures = || self.curves.iter().flat_map(|curve| &curve.figures).filter(|f| self.draws(f));
         let xs: Vec<f64> = figures().map(|f| self.place(f.x)).collect();
         if xs.is_empty() {
-            return Err(Error::Summary(format!("the chart `{}` has nothing to draw", self.title)));
+            return Err(self.failed("has nothing to draw".into()));
         }
         let drawn: Vec<&ChartPoint> = figures().collect();
         let nested = self.curves.iter().any(|curve| curve.nested);
@@ -104,8 +104,11 @@ impl Chart {
         let bound = self.bound.iter().map(|(_, value)| *value);
         let ys: Vec<f64> = figures().flat_map(|f| [f.value, f.low, f.high]).chain(bound).collect();
         let (x, y) = (Range::tight(&xs).padded(), Range::tight(&ys).padded());
-        svg(SIZE, |root| self.draw(root, x, y))
-            .map_err(|e| Error::Summary(format!("the chart `{}` cannot be drawn: {e}", self.title)))
+        svg(SIZE, |root| self.draw(root, x, y)).map_err(|e| self.failed(format!("cannot be drawn: {e}")))
+    }
+
+    fn failed(&self, why: String) -> Error {
+        Error::Picture { title: self.title.clone(), why }
     }
 
     /// A line in place of a chart whose axis would be narrower than the intervals on it.
@@ -119,7 +122,7 @@ impl Chart {
             root.draw_text(&words[0], &title, (16, 14))?;
             Ok(root.draw_text(&words[1], &TextStyle::from((FONT, 14).into_font()), (16, 46))?)
         })
-        .map_err(|e| Error::Summary(format!("the chart `{}` cannot be drawn: {e}", self.title)))
+        .map_err(|e| self.failed(format!("cannot be drawn: {e}")))
     }
 
     fn draw(&self, root: &Area, x: Range, y: Range) -> DrawResult<()> {

@@ -11,9 +11,9 @@ use crate::{Error, Result};
 pub struct Histogram {
     /// What stands above it.
     pub title: String,
-    /// What is counted, with its unit.
+    /// The quantity along the bins, with its unit.
     pub x: String,
-    /// What a count counts.
+    /// What the counts are of.
     pub y: String,
     /// The lower end of the first and the upper end of the last bin.
     pub ends: [f64; 2],
@@ -29,7 +29,7 @@ impl Histogram {
     /// # Errors
     /// When there are no bins.
     pub fn svg(&self) -> Result<String> {
-        let failed = |message: String| Error::Summary(format!("the histogram `{}` {message}", self.title));
+        let failed = |why: String| Error::Picture { title: self.title.clone(), why };
         let [low, high] = self.ends;
         if self.counts.is_empty() || low.partial_cmp(&high) != Some(std::cmp::Ordering::Less) {
             return Err(failed("has no bins".into()));

@@ -69,16 +69,19 @@ impl Map<'_> {
             [width] => (1, 1, width),
             [ref channels @ .., height, width] => (channels.iter().product(), height, width),
         };
+        let failed = |why: String| Err(Error::Picture { title: self.title.into(), why });
         if self.values.is_empty() || panels * height * width != self.values.len() {
-            let message =
-                format!("a map of {} values cannot have the shape {:?}", self.values.len(), self.shape);
-            return Err(Error::Mismatch(message));
+            return failed(format!(
+                "of shape {:?} has {} values; give as many as the shape holds, and at least one",
+                self.shape,
+                self.values.len()
+            ));
         }
         if panels > MOST_PANELS {
-            return Err(Error::Mismatch(format!(
-                "a map of shape {:?} would have {panels} panels; draw at most {MOST_PANELS} channels",
+            return failed(format!(
+                "of shape {:?} would have {panels} panels; draw at most {MOST_PANELS} channels",
                 self.shape
-            )));
+            ));
         }
         Ok((panels, height, width))
     }

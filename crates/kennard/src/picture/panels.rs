@@ -53,7 +53,7 @@ impl Panels {
     /// # Errors
     /// When there is no finite figure.
     pub fn svg(&self) -> Result<String> {
-        let failed = |what: String| Error::Summary(format!("the panels `{}` {what}", self.title));
+        let failed = |why: String| Error::Picture { title: self.title.clone(), why };
         let shown: Vec<(&Panel, Option<String>)> = self
             .panels
             .iter()
@@ -61,7 +61,7 @@ impl Panels {
             .map(|panel| (panel, panel.why_not_drawn()))
             .collect();
         if shown.is_empty() {
-            return Err(failed("have nothing to draw".into()));
+            return Err(failed("has nothing to draw".into()));
         }
         let height = |why: &Option<String>| match why {
             Some(why) => NOTE + MORE * (lines(why).len() as u32 - 1),

@@ -24,7 +24,7 @@ const ARC: f64 = 0.552_284_75;
 /// # Errors
 /// When the text is no such SVG.
 pub fn pdf(svg: &str) -> Result<Vec<u8>> {
-    let failed = |what: &str| Error::Summary(format!("a picture cannot be written as PDF: {what}"));
+    let failed = |why: &str| Error::format("the PDF of a picture", why);
     let face = Face::parse(FONT, 0).map_err(|e| failed(&e.to_string()))?;
     let mut page = PdfPage { face, content: String::new(), opacities: BTreeMap::new() };
     let mut size = None;

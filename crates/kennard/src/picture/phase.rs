@@ -66,7 +66,7 @@ impl Phase {
     /// # Errors
     /// When no packet has two positive spreads.
     pub fn svg(&self) -> Result<String> {
-        let failed = |what: String| Error::Summary(format!("the picture `{}` {what}", self.title));
+        let failed = |why: String| Error::Picture { title: self.title.clone(), why };
         if self.points().next().is_none() {
             return Err(failed("has nothing to draw".into()));
         }

@@ -51,12 +51,12 @@ impl Scatter {
     /// # Errors
     /// When there is no finite point.
     pub fn svg(&self) -> Result<String> {
+        let failed = |why: String| Error::Picture { title: self.title.clone(), why };
         let dots = self.placed();
         if dots.is_empty() {
-            return Err(Error::Summary(format!("the picture `{}` has nothing to draw", self.title)));
+            return Err(failed("has nothing to draw".into()));
         }
-        svg(SIZE, |root| self.draw(root, &dots))
-            .map_err(|e| Error::Summary(format!("the picture `{}` cannot be drawn: {e}", self.title)))
+        svg(SIZE, |root| self.draw(root, &dots)).map_err(|e| failed(format!("cannot be drawn: {e}")))
     }
 
     /// Whether its colours say more than that they are known of no point, or differ by less than their intervals.

@@ -124,7 +124,7 @@ pub struct Cosines {
 }
 
 impl Cosines {
-    /// Of samples in their order.
+    /// The cosines of samples, in the order of the samples.
     pub fn of(cosines: impl Iterator<Item = Option<f64>>) -> Cosines {
         let all: Vec<Option<f64>> = cosines.collect();
         let found: Vec<f64> = all.iter().copied().flatten().collect();

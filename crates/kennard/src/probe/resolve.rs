@@ -245,10 +245,11 @@ fn report(
     labels.fitted.iter().for_each(|&label| counts[label] += 1);
     let too_few = labels.fitted.len() < 10 || counts.iter().filter(|count| **count > 0).count() < 2;
     if too_few && !stopped {
-        return Err(Error::Mismatch(format!(
-            "a probe needs at least 10 samples of at least two labels to fit to; there are {} (every second sample)",
-            labels.fitted.len()
-        )));
+        return Err(Error::TooFew {
+            count: labels.fitted.len() as u64,
+            what: "samples, every second one,",
+            purpose: "to fit a probe to; it takes at least 10 samples of at least two labels".into(),
+        });
     }
     let most = (0..classes).max_by_key(|&label| (counts[label], std::cmp::Reverse(label))).unwrap_or(0);
     let predictions = Halves::of(samples.iter().map(|s| s.prediction));

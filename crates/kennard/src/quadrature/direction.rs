@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::packet::vector::{axpy, dot};
-use crate::{Error, Result};
+use crate::{Error, PacketError, Result};
 
 /// A direction through a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +53,7 @@ pub(super) fn orthonormal(directions: Vec<Vec<f64>>, names: &[String]) -> Result
     for (mut direction, name) in directions.into_iter().zip(names) {
         let length = dot(&direction, &direction).sqrt();
         if !(length > 0.0 && length.is_finite()) {
-            return Err(Error::Packet(format!(
-                "the direction `{name}` has length {length}, so it gives no direction; choose another"
-            )));
+            return Err(PacketError::NoDirection { name: name.clone(), length }.into());
         }
         direction.iter_mut().for_each(|x| *x /= length);
         for axis in &axes {
@@ -64,9 +62,7 @@ pub(super) fn orthonormal(directions: Vec<Vec<f64>>, names: &[String]) -> Result
         }
         let rest = dot(&direction, &direction).sqrt();
         if rest < APART {
-            return Err(Error::Packet(format!(
-                "the direction `{name}` is the same as the one before, so they span no plane; choose another"
-            )));
+            return Err(PacketError::SameDirection { name: name.clone() }.into());
         }
         direction.iter_mut().for_each(|x| *x /= rest);
         axes.push(direction);

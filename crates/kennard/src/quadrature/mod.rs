@@ -40,6 +40,7 @@ pub use slice::{FailedSlice, Slice, SlicePlan, SliceReport};
 use integration::Integration;
 
 use crate::Figure;
+use crate::error::is_scale;
 
 /// Where a packet lives.
 #[derive(Clone, Debug, PartialEq)]
@@ -218,7 +219,7 @@ impl Quadrature {
             Domain::Window { centre, scale } => (centre, *scale),
         };
         check_dimension(centre.len())?;
-        if !(scale > 0.0 && scale.is_finite()) {
+        if !is_scale(scale) {
             return Err(QuadratureError::Scale(scale));
         }
         if let Some(coordinate) = centre.iter().position(|x| !x.is_finite()) {

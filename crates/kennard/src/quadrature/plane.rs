@@ -22,7 +22,7 @@ use crate::engine::{Engine, Evaluator, Query};
 use crate::error::with_causes;
 use crate::packet::log_loss::log_softplus;
 use crate::stats::clopper_pearson;
-use crate::{Error, Figure, Result};
+use crate::{Error, Figure, Mismatch, Result};
 
 /// What to measure of a classifier of points in the plane.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,9 +73,7 @@ impl PlanePlan {
     pub fn measure(&self, engine: &Engine) -> Result<PlaneReport> {
         let (d, classes) = (engine.classifier().dimension(), engine.classifier().classes());
         if (d, classes) != (2, 2) {
-            return Err(Error::Mismatch(format!(
-                "the model takes {d} numbers and knows {classes} classes; give one of [N, 2] points and 2 logits"
-            )));
+            return Err(Mismatch::NotOfPlane { elements: d, classes }.into());
         }
         if !(self.noise >= 0.0 && self.noise.is_finite()) {
             return Err(Error::OutOfRange {
@@ -87,7 +85,11 @@ impl PlanePlan {
         let samples = self.points();
         let centres = self.centres.min(samples.len());
         if centres < 2 {
-            return Err(Error::Mismatch("an interval needs two centres; take at least 2 samples".into()));
+            return Err(Error::TooFew {
+                count: centres as u64,
+                what: "centres",
+                purpose: "for an interval; take at least 2 samples".into(),
+            });
         }
         let correct = count_correct(engine, &samples)?;
         let mut jobs: Vec<Job> =

@@ -134,8 +134,8 @@ fn plane(coordinates: [[f64; 2]; 2], mut at: impl FnMut(&[f64]) -> Result<Seen>)
     Ok([share(1), share(2)])
 }
 
-/// Of a triangle, at each of whose corners `ψ²` and the lead are given, both linear between: the integral of `ψ²`, and that
-/// where the lead is at least 0, in thirds of the triangle's area.
+/// The integral of `ψ²` over a triangle, and that over the part of it where the lead is at least 0, in thirds of the triangle's area.
+/// Both are given at the corners, and linear between them.
 fn of_triangle(corners: [[f64; 2]; 3]) -> [f64; 2] {
     let all = corners[0][0] + corners[1][0] + corners[2][0];
     let above = |[_, lead]: [f64; 2]| lead >= 0.0;

@@ -23,10 +23,10 @@ use super::share::{Seen, misclassified};
 use crate::answer::{margin, predict};
 use crate::data::{DataSet, Sample};
 use crate::engine::{Engine, Evaluator, Query};
-use crate::error::with_causes;
+use crate::error::{positive, with_causes};
 use crate::packet::oracle::{EngineOracle, LogOdds};
 use crate::packet::{Effort, GaussianPacket};
-use crate::{Error, Figure, Result};
+use crate::{Error, Figure, PacketError, Result};
 
 /// Which packets to measure: one per scale, through one sample.
 #[non_exhaustive]
@@ -56,7 +56,7 @@ pub struct SliceReport {
     pub prediction: u64,
     /// `gradient`, `mode`, or `sample N`.
     pub directions: Vec<String>,
-    /// In the order of the scales.
+    /// The packets, in the order of the scales.
     pub slices: Vec<Slice>,
     /// The scales at which there is no packet.
     pub failed: Vec<FailedSlice>,
@@ -135,7 +135,7 @@ impl SlicePlan<'_> {
             (slice.misclassified, slice.misclassified_error) = (share.value, share.error());
         }
         if let (true, Some(first)) = (slices.is_empty(), failed.first()) {
-            return Err(Error::Packet(format!("there is no packet at any scale. {}", first.reason)));
+            return Err(PacketError::NoneMeasured { asked: failed.len(), first: first.reason.clone() }.into());
         }
         Ok(SliceReport {
             sample: self.sample as u64,
@@ -149,16 +149,11 @@ impl SlicePlan<'_> {
 
     /// Refuses scales and directions that make no packet.
     fn check(&self) -> Result<()> {
-        if let Some(scale) = self.scales.iter().find(|scale| !(**scale > 0.0 && scale.is_finite())) {
-            return Err(Error::OutOfRange {
-                setting: "the window's scale".into(),
-                value: *scale,
-                allowed: "it must be positive and finite, in input units".into(),
-            });
-        }
+        let allowed = "it must be positive and finite, in input units";
+        self.scales.iter().try_for_each(|scale| positive("the window's scale", *scale, allowed))?;
         match self.directions.len() {
             1 | 2 => Ok(()),
-            count => Err(Error::Packet(format!("{count} directions: one makes a line, two make a plane"))),
+            count => Err(PacketError::Directions { count }.into()),
         }
     }
 
@@ -221,7 +216,10 @@ impl SlicePlan<'_> {
                     .measure_until(&effort, &centre.input, centre.label, index, oracle)
                     .map_err(failed)?;
                 let mode = packet.modes.and_then(|modes| modes.leading.into_iter().next());
-                let lacking = || Error::Packet(format!("the packet around sample {index} has no modes"));
+                let lacking = || Error::Unmeasured {
+                    what: format!("the mode of the packet around sample {index}"),
+                    why: "it has none".into(),
+                };
                 Ok(mode.ok_or_else(lacking)?.direction)
             }
             Direction::Towards(other) => {

@@ -21,7 +21,7 @@ pub(super) struct Classes {
     robust_interval: Option<Vec<[f64; 2]>>,
     /// Label, prediction, and how many samples, at the samples themselves.
     confusion: Vec<[usize; 3]>,
-    /// The same under attack.
+    /// Label, prediction, and how many samples, under attack.
     confusion_under_attack: Option<Vec<[usize; 3]>>,
 }
 

@@ -32,7 +32,7 @@ struct Plotted {
     robust: Option<f64>,
     robust_interval: Option<[f64; 2]>,
     sigma_p: Option<f64>,
-    /// As wide as that of the product, of which the other factor hardly varies.
+    /// The interval of `sigma_p`, relatively as wide as that of the product, of which the other factor hardly varies.
     sigma_p_interval: Option<[f64; 2]>,
     product: Option<f64>,
     /// Whether no other run is at least as good in both and better in one; null where it was asked otherwise than the first run, on
@@ -45,7 +45,7 @@ struct Series {
     name: String,
     epochs: Vec<u64>,
     runs: Vec<usize>,
-    /// Their figures over the epochs.
+    /// The figures of these runs over the epochs.
     panels: Panels,
 }
 
@@ -110,7 +110,7 @@ impl RunComparison {
             );
         }
         let mut plane: Vec<Plotted> = audits.iter().map(|(run, state)| Plotted::new(*run, state)).collect();
-        // Of runs that were asked the same as the first.
+        // Only runs that were asked the same as the first are compared.
         let alike = audits.iter().map(|(_, state)| {
             let base = audits[0].1;
             same_data(base, state) && base.manifest.settings.allows_the_same(&state.manifest.settings)
@@ -242,7 +242,7 @@ impl ShareDifference {
             only_first,
             only_other,
             difference: (only_other as f64 - only_first as f64) / both.len().max(1) as f64,
-            // That of the other less the first.
+            // The interval is of the other less the first.
             interval: [-high, -low],
             p: mcnemar(only_first, only_other),
         }

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::warning::Warning;
-use crate::{Error, Result};
+use crate::{RequestError, Result};
 use document::Document;
 pub use markup::Markup;
 pub use sheet::{Block, KeyFigure, Section, Sheet, SheetVerdict};
@@ -86,7 +86,7 @@ impl Report {
     /// The page that asks where it came from for news every other second, at `data`.
     ///
     /// # Errors
-    /// As before.
+    /// As [`html`](Self::html).
     pub fn live_html(&self) -> Result<String> {
         self.fitting(|document| page::html(document, true))
     }
@@ -94,7 +94,7 @@ impl Report {
     /// What the page shows, as JSON.
     ///
     /// # Errors
-    /// As before.
+    /// As [`html`](Self::html).
     pub fn json(&self) -> Result<String> {
         self.fitting(page::json)
     }
@@ -146,7 +146,7 @@ impl Report {
                 return Ok(text);
             }
         }
-        Err(Error::Setting(format!("{} runs do not fit on one page; make a report of fewer", self.runs())))
+        Err(RequestError::TooManyRuns { runs: self.runs() }.into())
     }
 }
 

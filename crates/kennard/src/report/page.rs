@@ -74,13 +74,13 @@ pub(super) fn html(document: &Document, live: bool) -> Result<String> {
         data: json(document)?,
         script: SCRIPT,
     };
-    page.render().map_err(|e| Error::Summary(format!("the page cannot be made: {e}")))
+    page.render().map_err(|e| Error::format("the page", e.to_string()))
 }
 
 /// The document as JSON that may stand in a script element: nothing in it ends the element or begins a
 /// comment.
 pub(super) fn json(document: &Document) -> Result<String> {
-    let text = serde_json::to_string(document).map_err(|e| Error::Summary(e.to_string()))?;
+    let text = serde_json::to_string(document)?;
     let mut safe = String::with_capacity(text.len() + text.len() / 16);
     for c in text.chars() {
         match c {

@@ -9,7 +9,7 @@ use super::markup::Markup;
 use crate::audit::{OWN_SIZES, RunState, Summary};
 use crate::run::DataSummary;
 use crate::warning::Warning;
-use crate::{Error, Norm, Precision, Result};
+use crate::{Norm, Precision, RequestError, Result};
 use itertools::Itertools;
 
 /// What the table's columns are called, and whether their entries are numbers. The column of certificates is there where an
@@ -81,7 +81,7 @@ pub(super) fn table(sources: &[&Source], warnings: &[&Warning], markup: Markup) 
     let rows: Vec<PaperRow> = audits.iter().map(row).collect();
     if rows.is_empty() {
         let message = "there is no audit among these runs, and a table for a paper has one row per audit";
-        return Err(Error::Setting(message.into()));
+        return Err(RequestError::Nothing(message).into());
     }
     let mut said = text(&rows, markup);
     for Warning { code, message, .. } in warnings.iter().unique_by(|warning| warning.message.clone()) {

@@ -58,7 +58,7 @@ pub(super) struct DistancePairs {
 }
 
 impl DistancePairs {
-    /// Of all samples; nothing where none has both.
+    /// The pairs of all samples that have both distances; nothing where none has.
     pub fn new(state: &RunState) -> Option<DistancePairs> {
         let distances = state.outcome.summary.distances.as_ref()?;
         let mut pairs = DistancePairs { index: Vec::new(), predicted: Vec::new(), found: Vec::new() };

@@ -1,5 +1,7 @@
 //! Columns of a Parquet table, each with the field of a row that it holds: one list for writing and reading.
 
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -8,6 +10,11 @@ use arrow_array::{
     ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch,
     StringArray,
 };
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::files::{failed_to_read, refused};
+use crate::Result;
+use crate::data::guarded;
 
 /// The value of a row; none where the column is null.
 type Get<R, T> = fn(&R) -> Option<T>;
@@ -18,7 +25,7 @@ type Put<R, T> = fn(&mut R, Option<T>);
 pub(crate) enum Field<R> {
     /// True or false.
     Flag(Get<R, bool>, Put<R, bool>),
-    /// The same, following from other columns: it is written, and not read.
+    /// True or false, following from other columns: it is written, and not read.
     Derived(Get<R, bool>),
     /// A class, in 32 bits.
     Class(Get<R, usize>, Put<R, usize>),
@@ -89,5 +96,38 @@ impl<R> Field<R> {
             }
         }
         Some(())
+    }
+}
+
+/// What `read` makes of each batch of a Parquet file; an error says how the file is damaged.
+pub(crate) fn batches<T>(file: File, read: impl Fn(&RecordBatch) -> T) -> Result<Vec<T>, String> {
+    guarded(|| -> Result<_, Box<dyn std::error::Error>> {
+        let batches = ParquetRecordBatchReaderBuilder::try_new(file)?.build()?;
+        batches.map(|batch| Ok(read(&batch?))).collect()
+    })
+}
+
+/// The records of a table of a run. `rows` makes those of a batch, or names a column that is missing or of another type; `sound`
+/// says whether the records can be of a run.
+///
+/// # Errors
+/// When the file is missing, damaged, or another program's.
+pub(crate) fn records<R>(
+    path: &Path,
+    rows: impl Fn(&RecordBatch) -> Result<Vec<R>, String>,
+    sound: impl Fn(&[R]) -> bool,
+) -> Result<Vec<R>> {
+    let file = File::open(path).map_err(|e| failed_to_read(path, &e))?;
+    let damaged = |problem: &str| refused(path, format!("is damaged ({problem}); run that part again"));
+    let mut records = Vec::new();
+    for rows in batches(file, rows).map_err(|problem| damaged(&problem))? {
+        records.extend(rows.map_err(|column| {
+            let message = "of the right kind; was it written by this version of Kennard?";
+            refused(path, format!("has no column `{column}` {message}"))
+        })?);
+    }
+    match sound(&records) {
+        true => Ok(records),
+        false => Err(damaged("its numbers are negative, or its samples out of order")),
     }
 }

@@ -12,7 +12,8 @@ use super::files::{make_directory, refused, remove, to_json, write_whole};
 use super::journal::{Contents, JOURNAL, Journal, is_begun};
 use super::manifest::{MANIFEST, Manifest, same_as_kept, same_settings, stored_before};
 use super::sums::{Sums, sha256};
-use crate::Result;
+use crate::data::DataError;
+use crate::{Error, Result};
 
 /// The file of the results that is written last.
 pub(crate) const SUMMARY: &str = "summary.json";
@@ -131,21 +132,25 @@ impl<R: Serialize + DeserializeOwned> Directory<R> {
         Ok(())
     }
 
-    /// Gives up what was kept: it is not to be trusted.
-    ///
-    /// # Errors
-    /// When the directory cannot be written to.
-    pub fn discard(self) -> Result<()> {
+    /// Leaves a directory whose run failed, and returns the error to be said. What was kept is given up where the data changed meanwhile,
+    /// and where there is nothing: a run that was refused leaves its directory as it was.
+    pub fn ended(self, error: Error) -> Error {
+        match error {
+            Error::Data(DataError::Rewritten { .. } | DataError::Changed { .. }) => {
+                self.discard().err().unwrap_or(error)
+            }
+            _ if self.kept => error,
+            _ => {
+                // The error that led here is the one to be said.
+                let _ = self.discard();
+                error
+            }
+        }
+    }
+
+    fn discard(self) -> Result<()> {
         self.journal.remove()?;
         // Else it would stand in the way of a run of mended data.
         if self.own { remove(&self.path.join(MANIFEST)) } else { Ok(()) }
-    }
-
-    /// The same where nothing was kept: a run that was refused leaves its directory as it was.
-    ///
-    /// # Errors
-    /// When the directory cannot be written to.
-    pub fn discard_if_empty(self) -> Result<()> {
-        if self.kept { Ok(()) } else { self.discard() }
     }
 }

@@ -56,10 +56,13 @@ pub fn prepare(directory: &Path) -> crate::Result<()> {
 }
 
 /// Pretty JSON with a line's end.
+pub(crate) fn to_json_text(value: &impl Serialize) -> crate::Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
+}
+
+/// The bytes of [`to_json_text`].
 pub(crate) fn to_json(value: &impl Serialize) -> crate::Result<Vec<u8>> {
-    let mut text = serde_json::to_vec_pretty(value).map_err(|e| Error::Summary(e.to_string()))?;
-    text.push(b'\n');
-    Ok(text)
+    to_json_text(value).map(String::into_bytes)
 }
 
 /// A table as a Parquet file.

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 use super::files::{failed, failed_to_read, refused, remove};
 use super::lock::{in_use, is_taken};
-use crate::{Error, Result};
+use crate::Result;
 
 pub(crate) const JOURNAL: &str = "journal.jsonl";
 const VERSION: u32 = 2;
@@ -117,7 +117,7 @@ fn sum(run: &str, number: u64, item: &[u8]) -> String {
 
 /// A line with its end.
 fn frame(item: &impl Serialize, run: &str, number: u64) -> Result<Vec<u8>> {
-    let item = serde_json::to_vec(item).map_err(|e| Error::Summary(e.to_string()))?;
+    let item = serde_json::to_vec(item)?;
     let begin = format!("{{\"sum\":\"{}\",\"item\":", sum(run, number, &item));
     Ok([begin.as_bytes(), &item, b"}\n"].concat())
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::data::Sample;
-use crate::{Error, Result};
+use crate::{Error, Mismatch, Result, SampleError};
 
 /// The samples that an earlier run finished, against the data.
 pub(crate) struct KeptSamples {
@@ -25,13 +25,9 @@ impl KeptSamples {
         let Sample { index, label, .. } = sample;
         match self.labels.get(&index) {
             None => Ok(Some(sample)),
-            Some(kept) if *kept != label => Err(Error::Sample {
-                index,
-                problem: format!(
-                    "has the label {label}, and {kept} among the samples that are kept: the journal is of other data. \
-                     Remove it to begin anew"
-                ),
-            }),
+            Some(kept) if *kept != label => {
+                Err(Error::Sample { index, problem: SampleError::OtherLabel { label, kept: *kept } })
+            }
             Some(_) => {
                 self.met.fetch_add(1, Ordering::Relaxed);
                 Ok(None)
@@ -41,14 +37,7 @@ impl KeptSamples {
 
     /// Checks that the data had each of them.
     pub fn all_met(&self) -> Result<()> {
-        if self.met.load(Ordering::Relaxed) == self.labels.len() {
-            return Ok(());
-        }
-        Err(Error::Mismatch(format!(
-            "only {} of the {} samples that are kept are among those of this run: the journal is of other data. Remove \
-             it to begin anew",
-            self.met.load(Ordering::Relaxed),
-            self.labels.len()
-        )))
+        let (met, kept) = (self.met.load(Ordering::Relaxed), self.labels.len());
+        if met == kept { Ok(()) } else { Err(Mismatch::Kept { met, kept }.into()) }
     }
 }

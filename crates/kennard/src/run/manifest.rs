@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::files::{other_version, read_if_there, refused};
 use super::provenance::ModelSummary;
 use super::sums::sha256;
+use crate::Result;
 use crate::engine::Plan;
-use crate::{Error, Result};
 
 /// The file's name.
 pub(crate) const MANIFEST: &str = "manifest.json";
@@ -88,7 +88,7 @@ pub(crate) fn stored<M: DeserializeOwned>(directory: &Path) -> Result<Option<(M,
     Ok(Some((manifest, sha256(&text))))
 }
 
-/// The same where a run is to be written.
+/// The manifest that is [`stored`] where a run is to be written.
 pub(crate) fn stored_before<M: DeserializeOwned>(directory: &Path) -> Result<Option<(M, String)>> {
     stored(directory).map_err(|error| error.advise(", or give {out} another directory"))
 }
@@ -104,7 +104,7 @@ pub(crate) fn same_settings(path: &Path, there: &impl Serialize, here: &impl Ser
         .advise(". Give {out} another directory"))
 }
 
-/// The same of an unfinished run, of which this many samples are kept.
+/// Refuses to go on with an unfinished run of other settings, of which this many samples are kept, and names the difference.
 pub(super) fn same_as_kept(
     path: &Path,
     kept: usize,
@@ -157,7 +157,7 @@ impl fmt::Display for Difference {
 }
 
 /// What differs between two trees of settings: paths, and the values there.
-pub(crate) fn differences(there: &impl Serialize, here: &impl Serialize) -> Result<Vec<String>> {
+pub(super) fn differences(there: &impl Serialize, here: &impl Serialize) -> Result<Vec<String>> {
     Ok(said(&apart(there, here)?))
 }
 
@@ -166,9 +166,7 @@ fn said(differences: &[Difference]) -> Vec<String> {
 }
 
 fn apart(there: &impl Serialize, here: &impl Serialize) -> Result<Vec<Difference>> {
-    let error = |e: serde_json::Error| Error::Summary(e.to_string());
-    let (there, here) =
-        (serde_json::to_value(there).map_err(error)?, serde_json::to_value(here).map_err(error)?);
+    let (there, here) = (serde_json::to_value(there)?, serde_json::to_value(here)?);
     let mut found = Vec::new();
     compare("", &there, &here, &mut found);
     Ok(found)
@@ -194,7 +192,7 @@ fn compare(path: &str, there: &Value, here: &Value, found: &mut Vec<Difference>)
     }
 }
 
-/// The same of the data's files, by their names.
+/// Compares the data's files, by their names.
 fn compare_files(there: &[Value], here: &[Value], found: &mut Vec<Difference>) {
     let name = |file: &Value| file["file"].as_str().unwrap_or_default().to_owned();
     let has = |files: &[Value], file: &Value| files.iter().any(|other| name(other) == name(file));

@@ -5,9 +5,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::files::refused;
+use super::manifest::{About, Manifest, differences};
 use crate::data::Indices;
 use crate::warning::Warning;
-use crate::{Advice, Error, Result};
+use crate::{Advice, Error, RequestError, Result};
 
 /// The part of the selected samples that a run works on: every `of`-th of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,11 +70,46 @@ impl Default for Shard {
     }
 }
 
+/// The manifest of the whole whose shards lie in `parts`, from the manifests there; `shard` is the place of the shard in settings. The
+/// command is left to the caller.
+///
+/// # Errors
+/// When there is no part, or one is missing, there twice, or of another run; the message names the difference.
+pub(crate) fn merged_manifest<S: Clone + Serialize>(
+    parts: &[PathBuf],
+    manifests: &[&Manifest<S>],
+    shard: fn(&mut S) -> &mut Shard,
+) -> Result<Manifest<S>> {
+    let Some(&first) = manifests.first() else {
+        return Err(RequestError::NothingToMerge.into());
+    };
+    let whole = |manifest: &Manifest<S>| {
+        let mut settings = manifest.settings.clone();
+        let part = std::mem::take(shard(&mut settings));
+        (settings, part)
+    };
+    let (settings, _) = whole(first);
+    let mut shards = Vec::new();
+    for (path, manifest) in parts.iter().zip(manifests) {
+        let (own, part) = whole(manifest);
+        let apart = differences(&settings, &own)?.join("; ");
+        if !apart.is_empty() {
+            let message = format!("is part of another run than {}: {apart}", parts[0].display());
+            return Err(refused(path, message));
+        }
+        shards.push((path, part));
+    }
+    check_whole(&shards)?;
+    let samples = manifests.iter().map(|manifest| manifest.about.samples).sum();
+    let about = About { samples, ..first.about.clone() };
+    Ok(Manifest { command: Vec::new(), about, settings, kennard: first.kennard.clone(), plan: first.plan })
+}
+
 /// Checks that the shards in these directories are the parts of one whole, each there once.
 ///
 /// # Errors
 /// When one is missing, there twice, or of another division.
-pub(crate) fn check_whole(parts: &[(&PathBuf, Shard)]) -> Result<()> {
+fn check_whole(parts: &[(&PathBuf, Shard)]) -> Result<()> {
     let mut taken: Vec<Option<&PathBuf>> = Vec::new();
     for &(path, shard) in parts {
         if !taken.is_empty() && taken.len() != shard.of {
@@ -90,7 +126,7 @@ pub(crate) fn check_whole(parts: &[(&PathBuf, Shard)]) -> Result<()> {
     }
     if let Some(missing) = taken.iter().position(Option::is_none) {
         let shard = Shard { number: missing + 1, of: taken.len() };
-        return Err(Error::Setting(format!("shard {shard} is missing"))
+        return Err(Error::Request(RequestError::MissingShard { number: shard.number, of: shard.of })
             .advise(Advice::new("; run it with {shard}, and name its directory").with("shard", shard)));
     }
     Ok(())

@@ -6,7 +6,7 @@ use super::votes::{probability_within, radius_of};
 use crate::data::{DataSet, Indices, Selection};
 use crate::engine::Engine;
 use crate::run::{About, ModelSummary, Shard};
-use crate::{Error, Norm, Result, ThreatModel};
+use crate::{Error, Norm, RequestError, Result, ThreatModel};
 
 /// What certificates are asked for, of which classifier and samples.
 pub struct Certification<'a> {
@@ -46,7 +46,7 @@ impl<'a> Certification<'a> {
     /// The probability that a certificate is wrong.
     pub const FAILURE: f64 = 0.001;
 
-    /// That of all samples, with the largest radii that the usual number of draws allows.
+    /// The certification of all samples, with the largest radii that the usual number of draws allows.
     pub fn new(model: ModelSummary, engine: &'a Engine, data: &'a DataSet, sigma: f64) -> Self {
         Certification {
             model,
@@ -100,7 +100,8 @@ impl<'a> Certification<'a> {
     pub(super) fn check(&self) -> Result<()> {
         check_scale(self.sigma)?;
         if self.choosing == 0 || self.draws == 0 {
-            return Err(Error::NoDraws { choosing: self.choosing, counting: self.draws, usual: 100_000 });
+            let (choosing, counting) = (self.choosing, self.draws);
+            return Err(RequestError::NoDraws { choosing, counting, usual: 100_000 }.into());
         }
         if !(self.failure > 0.0 && self.failure < 0.5) {
             return Err(Error::OutOfRange {
@@ -115,23 +116,25 @@ impl<'a> Certification<'a> {
         let largest = self.largest_radius();
         for &radius in &self.radii {
             if !(radius >= 0.0 && radius.is_finite()) {
-                return Err(Error::Setting(format!(
-                    "the radius {radius} is no length: 0.25 for example, in units of the input"
-                )));
+                return Err(Error::OutOfRange {
+                    setting: "the radius".into(),
+                    value: radius,
+                    allowed: "it is a length in units of the input, 0.25 for example".into(),
+                });
             }
             if radius >= largest {
                 let last = self.looks().last().map_or(self.failure, |look| look.failure);
                 let needed = (last.ln() / probability_within(radius, self.sigma).ln()).floor() + 1.0;
-                let more = match (1.0..1e9).contains(&needed) {
-                    true => format!("takes at least {needed} draws"),
-                    false => "takes more draws than can be made".into(),
+                let far = RequestError::OutOfReach {
+                    radius,
+                    largest,
+                    draws: self.draws,
+                    sigma: self.sigma,
+                    failure: self.failure,
+                    last,
+                    needed: (1.0..1e9).contains(&needed).then_some(needed as u64),
                 };
-                return Err(Error::Setting(format!(
-                    "no certificate from {} draws at sigma {} reaches the radius {radius}: though all of them agree, it is \
-                     {largest:.4} (σ Φ⁻¹(β^(1/n)), where β = {last} is what the last look takes of α = {}). {radius} {more}, or a larger sigma",
-                    self.draws, self.sigma, self.failure
-                ))
-                .advise(" ({draws}, {sigma})"));
+                return Err(Error::Request(far).advise(" ({draws}, {sigma})"));
             }
         }
         Ok(())

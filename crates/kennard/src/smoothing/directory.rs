@@ -6,15 +6,16 @@ use std::sync::atomic::AtomicBool;
 
 use super::record::{CertificateRecord, from_parquet, to_parquet};
 use super::{Certification, SmoothingOutcome, SmoothingProgress, SmoothingSettings, SmoothingSummary};
-use crate::data::{DataError, notes_of_parts};
+use crate::Result;
+use crate::data::notes_of_parts;
 use crate::run::files::{make_directory, other_version, read_if_there, refused, to_json, write_whole};
 use crate::run::journal::is_begun;
 use crate::run::sums::Sums;
 use crate::run::{
-    Directory, MANIFEST, Manifest, NO_RUN, RunKind, SUMMARY, Shard, check_kind, check_whole, differences,
-    keep_off, same_settings, stored,
+    Directory, MANIFEST, Manifest, NO_RUN, RunKind, SUMMARY, Shard, check_kind, keep_off, merged_manifest,
+    same_settings, stored,
 };
-use crate::{Error, Result};
+use crate::warning::Warning;
 
 const SAMPLES: &str = "samples.parquet";
 
@@ -82,41 +83,24 @@ impl SmoothingDirectory {
 }
 
 impl Certification<'_> {
-    /// As [`run`](Certification::run), every sample kept in a directory as it finishes, and those that are there taken over.
-    /// In the end the results are written there.
+    /// Certifies as [`run`](Certification::run) does. Every sample is kept in a directory as it finishes, and the samples that are
+    /// there are taken over. In the end the results are written there.
     ///
     /// # Errors
-    /// As there, and when the directory cannot be written to; what was finished stays there.
+    /// Those of [`run`](Certification::run), and when the directory cannot be written to; what was finished stays there.
     pub fn run_in(
         &self,
         directory: SmoothingDirectory,
         stop: &AtomicBool,
         mut progress: impl FnMut(SmoothingProgress),
     ) -> Result<SmoothingOutcome> {
-        self.run_kept(directory, stop, &mut progress)
-    }
-
-    fn run_kept(
-        &self,
-        directory: SmoothingDirectory,
-        stop: &AtomicBool,
-        progress: &mut dyn FnMut(SmoothingProgress),
-    ) -> Result<SmoothingOutcome> {
         let mut directory = match directory.work {
             CertificationWork::Done(outcome) => return Ok(*outcome),
             CertificationWork::Left(left) => left,
         };
         let kept = std::mem::take(&mut directory.entries);
-        let outcome = match self.go_on(kept, &mut |record| directory.keep(record), stop, progress) {
-            Err(error @ Error::Data(DataError::Rewritten { .. } | DataError::Changed { .. })) => {
-                directory.discard()?;
-                return Err(error);
-            }
-            Err(error) => {
-                // The error that led here is the one to be said.
-                let _ = directory.discard_if_empty();
-                return Err(error);
-            }
+        let outcome = match self.go_on(kept, &mut |record| directory.keep(record), stop, &mut progress) {
+            Err(error) => return Err(directory.ended(error)),
             Ok(outcome) => outcome,
         };
         let complete = outcome.summary.complete;
@@ -194,24 +178,9 @@ impl FinishedSmoothing {
 pub fn merge_smoothing(parts: &[PathBuf]) -> Result<FinishedSmoothing> {
     let runs: Vec<FinishedSmoothing> =
         parts.iter().map(|path| FinishedSmoothing::open(path)).collect::<Result<_>>()?;
-    let Some(first) = runs.first() else {
-        return Err(Error::NothingToMerge);
-    };
-    let whole =
-        |run: &FinishedSmoothing| SmoothingSettings { shard: Shard::WHOLE, ..run.manifest.settings.clone() };
-    for (run, path) in runs.iter().zip(parts) {
-        let apart = differences(&whole(first), &whole(run))?.join("; ");
-        if !apart.is_empty() {
-            let message = format!("is part of another run than {}: {apart}", parts[0].display());
-            return Err(refused(path, message));
-        }
-    }
-    let shards: Vec<_> = parts.iter().zip(runs.iter().map(|run| run.manifest.settings.shard)).collect();
-    check_whole(&shards)?;
-    let mut merged = first.clone();
-    merged.manifest.settings = whole(first);
-    merged.manifest.command.clear();
-    merged.manifest.about.samples = runs.iter().map(|run| run.manifest.about.samples).sum();
+    let manifests: Vec<_> = runs.iter().map(|run| &run.manifest).collect();
+    let manifest = merged_manifest(parts, &manifests, |settings| &mut settings.shard)?;
+    let mut merged = FinishedSmoothing { manifest, outcome: runs[0].outcome.clone() };
     let SmoothingOutcome { summary, records } = &mut merged.outcome;
     summary.shard = Shard::WHOLE;
     for run in &runs[1..] {
@@ -219,8 +188,7 @@ pub fn merge_smoothing(parts: &[PathBuf]) -> Result<FinishedSmoothing> {
         records.extend_from_slice(&run.outcome.records);
         summary.total += part.total;
         summary.seconds += part.seconds;
-        let news: Vec<_> = part.warnings.iter().filter(|w| !summary.warnings.contains(w)).cloned().collect();
-        summary.warnings.extend(news);
+        Warning::join(&mut summary.warnings, &part.warnings);
     }
     records.sort_by_key(|record| record.index);
     let notes: Vec<&[String]> = runs.iter().map(|run| &run.outcome.summary.data.notes[..]).collect();

@@ -32,10 +32,11 @@ use rand_distr::{Distribution, StandardNormal};
 use crate::answer::predict;
 use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, Evaluator, Query};
+use crate::error::positive;
 use crate::probe::labelled;
 use crate::random::stream;
 use crate::threat::clip;
-use crate::{Error, Norm, Result, ThreatModel};
+use crate::{Error, Norm, RequestError, Result, ThreatModel};
 
 pub use certification::Certification;
 pub use curve::{AtScale, curve};
@@ -77,7 +78,7 @@ pub struct SmoothedRecord {
     pub index: usize,
     /// The true class.
     pub label: usize,
-    /// One for each scale, in their order.
+    /// The counts at each scale, in the order of the scales.
     pub votes: Vec<Votes>,
 }
 
@@ -89,10 +90,6 @@ impl Smoothing<'_> {
     /// When there is no scale, one is not positive and finite, there are no draws, the bounds are invalid, data and model do
     /// not fit, or a runtime fails.
     pub fn measure(&self, stop: &AtomicBool, mut progress: impl FnMut(u64)) -> Result<Vec<SmoothedRecord>> {
-        self.smooth_all(stop, &mut progress)
-    }
-
-    fn smooth_all(&self, stop: &AtomicBool, progress: &mut dyn FnMut(u64)) -> Result<Vec<SmoothedRecord>> {
         self.check()?;
         let mut samples = labelled(self.engine, self.data, self.samples.indices(self.data.len()))?;
         let mut records = Vec::new();
@@ -112,14 +109,16 @@ impl Smoothing<'_> {
 
     fn check(&self) -> Result<()> {
         if self.scales.is_empty() {
-            return Err(Error::Setting(
-                "there are no scales of the noise; 0.25 is a quarter of the range of pixels".into(),
-            ));
+            return Err(Error::TooFew {
+                count: 0,
+                what: "scales of the noise",
+                purpose: "to smooth with; take 0.25 for a quarter of the range of pixels".into(),
+            });
         }
         self.scales.iter().try_for_each(|scale| check_scale(*scale))?;
         if self.choosing == 0 || self.draws == 0 {
             let (choosing, counting) = (self.choosing as u64, self.draws as u64);
-            return Err(Error::NoDraws { choosing, counting, usual: 1000 });
+            return Err(RequestError::NoDraws { choosing, counting, usual: 1000 }.into());
         }
         self.bounds.map_or(Ok(()), |bounds| ThreatModel::unlimited(Norm::L2, bounds).map(|_| ()))
     }
@@ -150,14 +149,8 @@ impl Smoothing<'_> {
 
 /// Refuses an invalid standard deviation of the noise.
 fn check_scale(scale: f64) -> Result<()> {
-    match scale > 0.0 && scale.is_finite() {
-        true => Ok(()),
-        false => Err(Error::OutOfRange {
-            setting: "the standard deviation of the noise".into(),
-            value: scale,
-            allowed: "it must be a positive number, 0.25 for a quarter of the range of pixels".into(),
-        }),
-    }
+    let allowed = "it must be a positive number, 0.25 for a quarter of the range of pixels";
+    positive("the standard deviation of the noise", scale, allowed)
 }
 
 /// The input (d) moved by noise (any number of times d) of standard deviation `scale`, then into the bounds, if there are any.

@@ -30,7 +30,7 @@ pub struct SmoothingProgress {
     pub done: u64,
     /// How many there are.
     pub total: u64,
-    /// Of those done, how many are certified for their label, at the first radius where radii are given.
+    /// How many of those done are certified for their label, at the first radius where radii are given.
     pub certified: u64,
 }
 

@@ -3,12 +3,10 @@
 use std::path::Path;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::votes::{probability_within, radius_of};
-use crate::data::guarded;
-use crate::run::columns::Field;
+use crate::run::columns::{self, Field};
 use crate::run::files::parquet_bytes;
 use crate::{Error, Result};
 
@@ -70,12 +68,12 @@ pub(super) fn to_batch(records: &[CertificateRecord]) -> Result<RecordBatch> {
     let rows: Vec<_> = records.iter().map(Some).collect();
     let columns: Vec<(&str, ArrayRef, bool)> =
         COLUMNS.iter().map(|(name, nullable, field)| (*name, field.array(&rows), *nullable)).collect();
-    RecordBatch::try_from_iter_with_nullable(columns).map_err(|e| Error::Summary(e.to_string()))
+    RecordBatch::try_from_iter_with_nullable(columns).map_err(|e| Error::format("the table", e))
 }
 
 /// The bytes of the table.
 pub(super) fn to_parquet(records: &[CertificateRecord]) -> Result<Vec<u8>> {
-    parquet_bytes(&to_batch(records)?).map_err(|e| Error::Summary(e.to_string()))
+    parquet_bytes(&to_batch(records)?).map_err(|e| Error::format("the table", e))
 }
 
 /// The records of a table that [`to_parquet`] made.
@@ -83,32 +81,21 @@ pub(super) fn to_parquet(records: &[CertificateRecord]) -> Result<Vec<u8>> {
 /// # Errors
 /// When the file is missing, damaged, or another program's.
 pub(super) fn from_parquet(path: &Path) -> Result<Vec<CertificateRecord>> {
-    let error = |message: String| Error::Run { path: path.into(), message };
-    let file = std::fs::File::open(path).map_err(|e| error(format!("cannot be read: {e}")))?;
-    let damaged = |problem: String| error(format!("is damaged ({problem}); run that part again"));
-    let read = || -> std::result::Result<_, Box<dyn std::error::Error>> {
-        let mut records = Vec::new();
-        for batch in ParquetRecordBatchReaderBuilder::try_new(file)?.build()? {
-            let batch = batch?;
-            let mut rows = vec![CertificateRecord::default(); batch.num_rows()];
-            for (name, _, field) in &COLUMNS {
-                field
-                    .read(&batch, name, &mut rows)
-                    .ok_or_else(|| format!("no column `{name}` of the right kind"))?;
-            }
-            records.extend(rows);
-        }
-        Ok(records)
-    };
-    let records = guarded(read).map_err(damaged)?;
     // Numbers that came out negative are too large for any of the columns.
     let sound = |r: &CertificateRecord| {
         r.label.max(r.class) <= i32::MAX as usize && r.count <= r.draws && r.draws <= i64::MAX as u64
     };
-    match records.iter().all(sound) && records.is_sorted_by(|a, b| a.index < b.index) {
-        true => Ok(records),
-        false => Err(damaged("its numbers are negative, or its samples out of order".to_owned())),
+    let ordered = |records: &[CertificateRecord]| records.is_sorted_by(|a, b| a.index < b.index);
+    columns::records(path, rows, |records| records.iter().all(sound) && ordered(records))
+}
+
+/// The records of a batch; an error is the name of a column that is missing or of another type.
+fn rows(batch: &RecordBatch) -> Result<Vec<CertificateRecord>, String> {
+    let mut rows = vec![CertificateRecord::default(); batch.num_rows()];
+    for (name, _, field) in &COLUMNS {
+        field.read(batch, name, &mut rows).ok_or(*name)?;
     }
+    Ok(rows)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::Certification;
 use crate::classifier::Preprocessing;
 use crate::data::Selection;
 use crate::run::{DataIdentity, Manifest, RuntimeSummary, Shard};
-use crate::{Error, Result};
+use crate::{RequestError, Result};
 
 /// Everything that the figures of a certification depend on. Equal settings give equal samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ impl Manifest<SmoothingSettings> {
         let whole = of.samples.indices(of.data.len()).len();
         if whole > 0 && of.indices().len() == 0 {
             let Shard { number, of } = of.shard;
-            return Err(Error::EmptyShard { number, of, samples: whole });
+            return Err(RequestError::EmptyShard { number, of, samples: whole }.into());
         }
         Ok(Manifest::of(command, of.engine.plan(), of.about(), SmoothingSettings::of(of)?))
     }

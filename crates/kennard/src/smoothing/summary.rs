@@ -4,12 +4,12 @@ use super::SmoothingSettings;
 use super::record::CertificateRecord;
 use super::votes::{largest_radius, mean_radius};
 use crate::data::Selection;
-use crate::run::files::to_json;
+use crate::run::files::to_json_text;
 use crate::run::shard::SHARD_ALONE;
 use crate::run::{About, DataSummary, ModelSummary, Shard};
 use crate::stats::Share;
 use crate::warning::Warning;
-use crate::{Advice, Error, Figure, Result};
+use crate::{Advice, Figure, Result};
 
 /// The figures of a smoothed classifier, as in `summary.json`. Shares are fractions, intervals are of 95 % over samples, radii
 /// are in l2 and input units, times in seconds.
@@ -75,7 +75,7 @@ pub struct CertifiedWithin {
     pub radius: f64,
     /// How many samples are certified.
     pub certified: u64,
-    /// Of how many it is not known yet.
+    /// Of how many samples it is not known yet whether they are.
     pub pending: u64,
     /// The share; null while some are pending.
     pub certified_accuracy: Option<f64>,
@@ -200,7 +200,7 @@ impl SmoothingSummary {
     /// # Errors
     /// When a figure cannot be written as JSON.
     pub fn to_json(&self) -> Result<String> {
-        String::from_utf8(to_json(self)?).map_err(|e| Error::Summary(e.to_string()))
+        to_json_text(self)
     }
 }
 

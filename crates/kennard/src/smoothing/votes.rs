@@ -1,8 +1,7 @@
 use serde::Serialize;
-use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::Figure;
-use crate::stats::{clopper_pearson, lower_limit, mean};
+use crate::stats::{clopper_pearson, lower_limit, mean, normal_quantile, normal_share};
 
 /// How often a classifier returned each class under noise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,7 +31,7 @@ impl Votes {
     /// The estimate `s Φ⁻¹(p)` of a class's radius, negative where it comes less often than half of the time. Of k draws in n,
     /// p is `(k + ½)/(n + 1)`, so that it is finite where all agree; it is then an estimate from below.
     pub fn estimated_radius(&self, scale: f64, class: usize) -> f64 {
-        scale * quantile((self.counts[class] as f64 + 0.5) / (self.draws as f64 + 1.0))
+        scale * normal_quantile((self.counts[class] as f64 + 0.5) / (self.draws as f64 + 1.0))
     }
 
     /// Whether all draws returned one class: the radius is as large as this number of draws can tell.
@@ -49,7 +48,7 @@ pub(super) fn most(counts: &[u64]) -> usize {
 
 /// The radius of a class that has the probability p under noise of standard deviation `scale`: `s Φ⁻¹(p)`.
 pub(super) fn radius_of(p: f64, scale: f64) -> f64 {
-    scale * quantile(p)
+    scale * normal_quantile(p)
 }
 
 /// The largest radius that this many draws can certify: that of draws which all agree.
@@ -57,10 +56,10 @@ pub(super) fn largest_radius(draws: u64, failure: f64, scale: f64) -> f64 {
     radius_of(failure.powf(1.0 / draws as f64), scale)
 }
 
-/// The mean of certified radii, 0 for samples without one, with its 95 % interval over samples. None is above `most`, where many
-/// gather: a few samples that all are there say nothing of how many are not, and Student's interval has hardly a width then. So
-/// it reaches at least as far as the share of those at `most` is uncertain (Clopper and Pearson), the mean of the others being
-/// what it is.
+/// The mean of certified radii, 0 for samples without one, with its 95 % interval over samples. No radius is above `most`, and many
+/// samples have that one. Where all of a few samples do, Student's interval has no width, though other samples may have smaller
+/// radii. So the interval is at least that of the mean when the share of samples at `most` is within its own (Clopper and Pearson)
+/// and the mean of the others is as found.
 pub(super) fn mean_radius(radii: &[f64], most: f64) -> Figure {
     let (full, others): (Vec<f64>, Vec<f64>) =
         radii.iter().partition(|radius| **radius >= most * (1.0 - 1e-9));
@@ -74,12 +73,7 @@ pub(super) fn mean_radius(radii: &[f64], most: f64) -> Figure {
 
 /// The probability that a class must exceed to be certified within a radius: `Φ(R/s)`.
 pub(super) fn probability_within(radius: f64, scale: f64) -> f64 {
-    Normal::standard().cdf(radius / scale)
-}
-
-/// Φ⁻¹.
-fn quantile(p: f64) -> f64 {
-    Normal::standard().inverse_cdf(p)
+    normal_share(radius / scale)
 }
 
 #[cfg(test)]

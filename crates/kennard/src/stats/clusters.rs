@@ -2,9 +2,9 @@
 //! adjustment for several claims.
 
 use rand::RngExt;
-use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::{mean, scatter};
+use super::{mean, normal_share, scatter, two_sided};
 use crate::random::stream;
 
 /// Up to this many clusters all resamples are taken, each with its probability.
@@ -80,8 +80,8 @@ pub(crate) fn holm(p: &[f64]) -> Vec<f64> {
 
 /// How many of the resamples lie outside at each end.
 fn tail(n: usize) -> f64 {
-    let reach = super::two_sided(n - 1, 0.05) * (n as f64 / (n - 1) as f64).sqrt();
-    Normal::standard().cdf(-reach)
+    let reach = two_sided(n - 1, 0.05) * (n as f64 / (n - 1) as f64).sqrt();
+    normal_share(-reach)
 }
 
 /// The least value that this share of the weight lies at or below.

@@ -69,7 +69,7 @@ pub(crate) struct DistanceEffort {
     pub slopes: usize,
     /// Weighted samples for the smoothed radius.
     pub radius: usize,
-    /// The same for the error packet, if it is wanted.
+    /// Weighted samples for the error packet, if that is wanted.
     pub errors: Option<usize>,
     /// The norm of the boundary search.
     pub norm: Norm,
@@ -85,8 +85,8 @@ impl DistanceEffort {
     }
 }
 
-/// The median of each figure over the centres that are classified correctly, and what a reader should know of them; the packets
-/// of so many centres `with_errors` have misclassified points, though no search found one.
+/// The median of each figure over the centres that are classified correctly, and what a reader should know of them; `with_errors` is
+/// the number of centres whose packets have misclassified points, though no search found one.
 pub(super) fn medians(measured: &[&CentreDistances], with_errors: usize) -> (DistanceFigures, Vec<String>) {
     // Beyond the boundary some distances are negative, to the class that is right, and others are not.
     let correct: Vec<&CentreDistances> = measured.iter().copied().filter(|m| m.is_correct()).collect();

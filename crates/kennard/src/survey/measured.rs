@@ -57,7 +57,10 @@ impl AnyPacket {
                 EmpiricalFigures::average(&all!(Empirical).collect::<Vec<_>>()).map(AnyPacket::Empirical)
             }
         };
-        mean.map(Some).map_err(|error| Error::Packet(error.to_string()))
+        mean.map(Some).map_err(|error| Error::Unmeasured {
+            what: "the mean of the packets".into(),
+            why: error.to_string(),
+        })
     }
 }
 

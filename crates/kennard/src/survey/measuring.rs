@@ -2,6 +2,8 @@
 
 use std::sync::atomic::AtomicBool;
 
+use kennard_graph::is_affine;
+
 use super::measured::{AnyPacket, empirical};
 use super::sites::{OTHERS, Site, SiteWork};
 use super::{PacketKind, Survey};
@@ -9,7 +11,7 @@ use crate::data::Sample;
 use crate::distance::{DistanceError, EngineMargins, crossings};
 use crate::engine::Engine;
 use crate::error::with_causes;
-use crate::packet::oracle::{EngineOracle, affine};
+use crate::packet::oracle::EngineOracle;
 use crate::packet::{BoxPacket, DataPacket, GaussianPacket, Hidden, MeasureError};
 use crate::{Error, Result};
 
@@ -85,7 +87,7 @@ impl Survey<'_> {
         match found {
             Ok(found) => Ok(Ok(found)),
             Err(MeasureError::Oracle(error)) => {
-                Err(Error::Packet(format!("the packet at {site}: {}", with_causes(&error))))
+                Err(Error::Unmeasured { what: format!("the packet at {site}"), why: with_causes(&error) })
             }
             Err(error) => Ok(Err(error.to_string())),
         }
@@ -94,7 +96,7 @@ impl Survey<'_> {
     /// Whether the network is known to be affine with two classes, whose packets need not vary.
     pub(super) fn answering_is_affine(&self) -> bool {
         let classifier = self.answering().classifier();
-        classifier.classes() == 2 && classifier.graph().is_some_and(affine)
+        classifier.classes() == 2 && classifier.graph().is_some_and(is_affine)
     }
 
     /// For each site that is a centre, points just across the decision boundary towards several classes, the nearest

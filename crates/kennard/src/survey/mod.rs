@@ -9,6 +9,7 @@ mod measuring;
 mod settings;
 mod sites;
 mod summary;
+mod warnings;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,8 +27,8 @@ pub use summary::{Lobes, SurveySummary};
 
 use distances::medians;
 use measured::AnyPacket;
-use measuring::Starts;
-use sites::SiteWork;
+use measuring::{Measurement, Starts};
+use sites::{Site, SiteWork};
 
 /// What a survey's `manifest.json` says.
 pub type SurveyManifest = crate::run::Manifest<SurveySettings>;
@@ -35,6 +36,7 @@ pub type SurveyManifest = crate::run::Manifest<SurveySettings>;
 use crate::calibration::Calibrated;
 use crate::data::{DataSet, Selection};
 use crate::engine::Engine;
+use crate::error::positive;
 use crate::packet::{Effort, Hidden};
 use crate::probe::{Cosines, Probe};
 use crate::{Error, Result};
@@ -104,7 +106,37 @@ impl SurveyOutcome {
     /// # Errors
     /// None, but for a fault of the program.
     pub fn table(&self) -> Result<RecordBatch> {
-        files::table(&self.packets).map_err(|error| Error::Summary(error.to_string()))
+        files::table(&self.packets).map_err(|error| Error::format("the table", error))
+    }
+
+    /// Takes what was found at the sites at one scale. How many packets have misclassified points where none was seen when
+    /// distances were measured.
+    fn take(
+        &mut self,
+        scale: Option<f64>,
+        sites: &[Site],
+        found: &[Option<Measurement>],
+        distances: &[Option<CentreDistances>],
+    ) -> usize {
+        let mut with_errors = 0;
+        for ((found, measured), site) in found.iter().zip(distances).zip(sites) {
+            let (label, centre) = (site.label() as u64, site.centre());
+            match found {
+                Some(Ok(found)) => {
+                    let mut figures = found.figures(Some(label), centre, 1);
+                    figures.distances = measured.as_ref().map(CentreDistances::figures).unwrap_or_default();
+                    let unseen = measured.as_ref().is_some_and(CentreDistances::is_without_errors);
+                    let wrong = figures.misclassified.is_some_and(|share| share.value > 0.0);
+                    with_errors += usize::from(unseen && wrong);
+                    self.packets.push(figures);
+                }
+                Some(Err(reason)) => {
+                    self.failed.push(Failure { scale, label, centre, reason: reason.clone() });
+                }
+                None => {}
+            }
+        }
+        with_errors
     }
 }
 
@@ -155,10 +187,6 @@ impl Survey<'_> {
     /// When a scale or a temperature is not positive, the label has no samples, model and data do not fit, the model has no
     /// gradient, or the runtime fails.
     pub fn run(&self, stop: &AtomicBool, mut progress: impl FnMut(u64, u64)) -> Result<SurveyOutcome> {
-        self.run_all(stop, &mut progress)
-    }
-
-    fn run_all(&self, stop: &AtomicBool, progress: &mut dyn FnMut(u64, u64)) -> Result<SurveyOutcome> {
         let parts = self.temperatures.len() as u64;
         let mut whole = SurveyOutcome::default();
         // Before any work.
@@ -175,7 +203,7 @@ impl Survey<'_> {
             return Err(Error::NoGradient { why: why.to_string(), needed });
         }
         if engines.is_empty() {
-            let outcome = self.run_once(None, stop, progress)?.0;
+            let outcome = self.run_once(None, stop, &mut progress)?.0;
             return Ok(SurveyOutcome { complete: self.is_whole(&outcome, stop), ..outcome });
         }
         // No temperature moves the boundary, so distances are measured once.
@@ -213,11 +241,8 @@ impl Survey<'_> {
         stop: &AtomicBool,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<(SurveyOutcome, Vec<Option<CentreDistances>>)> {
-        if let Some(scale) = self.scales.iter().find(|scale| !(**scale > 0.0 && scale.is_finite())) {
-            return Err(Error::Packet(format!(
-                "the packet's scale is {scale}; it must be positive and finite, in input units"
-            )));
-        }
+        let allowed = "it must be positive and finite, in input units";
+        self.scales.iter().try_for_each(|scale| positive("the packet's scale", *scale, allowed))?;
         // Before anything is read, so that the summary can tell whether it stayed the same.
         self.data.fingerprint()?;
         let sites = self.sites()?;
@@ -242,25 +267,7 @@ impl Survey<'_> {
         let distances = known.map_or_else(|| self.distances_beside(&work, &peaks, stop), Ok)?;
         let chunks = found.chunks(sites.len()).zip(distances.chunks(sites.len()));
         for (&scale, (found, distances)) in scales.iter().zip(chunks) {
-            let mut with_errors = 0;
-            for ((found, measured), site) in found.iter().zip(distances).zip(&sites) {
-                let (label, centre) = (site.label() as u64, site.centre());
-                match found {
-                    Some(Ok(found)) => {
-                        let mut figures = found.figures(Some(label), centre, 1);
-                        figures.distances =
-                            measured.as_ref().map(CentreDistances::figures).unwrap_or_default();
-                        let unseen = measured.as_ref().is_some_and(CentreDistances::is_without_errors);
-                        let wrong = figures.misclassified.is_some_and(|share| share.value > 0.0);
-                        with_errors += usize::from(unseen && wrong);
-                        outcome.packets.push(figures);
-                    }
-                    Some(Err(reason)) => {
-                        outcome.failed.push(Failure { scale, label, centre, reason: reason.clone() });
-                    }
-                    None => {}
-                }
-            }
+            let with_errors = outcome.take(scale, &sites, found, distances);
             let finished: Vec<&AnyPacket> =
                 found.iter().flatten().filter_map(|found| found.as_ref().ok()).collect();
             if let Some(mean) = AnyPacket::average(&finished)? {

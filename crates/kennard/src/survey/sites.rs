@@ -5,9 +5,8 @@ use std::fmt;
 
 use super::{PacketKind, Survey};
 use crate::data::{Sample, Selection};
-use crate::packet::MeasureError;
 use crate::threat::check_inside;
-use crate::{Error, Result};
+use crate::{Error, PacketError, Result, ThreatError};
 
 /// Points of this many other classes are where tracks to far parts of a packet start.
 pub(super) const OTHERS: usize = 8;
@@ -58,11 +57,8 @@ impl Survey<'_> {
         }
         let samples = self.samples_of_labels(classes)?;
         if samples.is_empty() {
-            let label = self.label.map_or(String::new(), |label| format!(" of label {label}"));
-            return Err(Error::Packet(format!(
-                "the data set {} has no sample{label}; choose a label that it has",
-                self.data.in_words()
-            )));
+            let data = self.data.in_words();
+            return Err(PacketError::NoSample { data, label: self.label }.into());
         }
         if self.kind == PacketKind::Gaussian {
             let centre = |sample| self.cut(sample).map(|(sample, rest)| Site::Centre(sample, rest));
@@ -86,23 +82,17 @@ impl Survey<'_> {
             });
         }
         if self.centres.count(usize::MAX) == 0 {
-            return Err(Error::Packet("no centres were asked for; take at least one".into()));
+            let purpose = "to measure packets around; take at least one".into();
+            return Err(Error::TooFew { count: 0, what: "centres", purpose });
         }
         if let (PacketKind::Box(_), Some(hidden)) = (self.kind, self.hidden) {
-            return Err(Error::Packet(format!(
-                "the tensor `{}` has no bounds, so there is no box packet of it; take gaussian or data",
-                hidden.name()
-            )));
+            return Err(PacketError::NoBox { tensor: hidden.name().into() }.into());
         }
         if let (PacketKind::Data | PacketKind::Empirical, Some(hidden)) =
             (self.kind, self.hidden.filter(|h| h.rest() > 0))
         {
-            return Err(Error::Packet(format!(
-                "skip connections carry {} elements past the tensor `{}`, and they differ from sample to sample: only \
-                 the gaussian packet, around one sample, can be had of it",
-                hidden.rest(),
-                hidden.name()
-            )));
+            let (tensor, elements) = (hidden.name().into(), hidden.rest());
+            return Err(PacketError::Skips { tensor, elements }.into());
         }
         Ok(())
     }
@@ -111,7 +101,7 @@ impl Survey<'_> {
     fn boxes(&self, bounds: [f64; 2], classes: usize) -> Result<Vec<Site>> {
         let [low, high] = bounds;
         if low >= high || low.is_nan() || high.is_nan() {
-            return Err(Error::Packet(MeasureError::<Error>::Bounds(low, high).to_string()));
+            return Err(ThreatError::Bounds { low: low as f32, high: high as f32 }.into());
         }
         for sample in self.data.samples()? {
             let sample = sample?;
@@ -131,7 +121,7 @@ impl Survey<'_> {
     /// The samples that are used, in their order.
     fn samples_of_labels(&self, classes: usize) -> Result<Vec<Sample>> {
         let mut places: Vec<Vec<usize>> = vec![Vec::new(); classes];
-        // Those left out are left out of them, and no others come in their places.
+        // Samples that are left out are missing here, and no others take their places.
         let mut among = self.among.indices(self.data.len()).peekable();
         for (index, label) in self.data.labels()?.enumerate() {
             let label = label?;

@@ -1,6 +1,6 @@
 //! The range of an input's values.
 
-use crate::{Error, Result};
+use crate::{Error, Result, SampleError};
 
 /// Refuses a sample that does not lie within the bounds: brought into them it would be another sample than was given.
 ///
@@ -9,14 +9,10 @@ use crate::{Error, Result};
 pub(crate) fn check_inside(index: usize, input: &[f32], [lo, hi]: [f32; 2]) -> Result<()> {
     match input.iter().find(|v| !(lo..=hi).contains(*v)) {
         None => Ok(()),
-        Some(value) => Err(Error::Sample {
-            index,
-            problem: format!(
-                "has the value {value}, outside the input bounds {lo} to {hi}: whatever keeps to the bounds would begin at \
-                 another point"
-            ),
+        Some(&value) => {
+            Err(Error::Sample { index, problem: SampleError::Outside { value, bounds: [lo, hi] } }
+                .advise(". State the data's range with {bounds}, for instance {bounds = 0,255}"))
         }
-        .advise(". State the data's range with {bounds}, for instance {bounds = 0,255}")),
     }
 }
 

@@ -9,7 +9,7 @@ use super::lattice::Lattice;
 use super::model::ThreatModel;
 use super::norm::Norm;
 use crate::data::{DataSet, Sample};
-use crate::{Error, Result};
+use crate::{Error, Mismatch, Result, SampleError, ThreatError};
 
 /// Where an attacker may move each sample: within a box of its own, `lower ≤ x ≤ upper`, element by element.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +17,7 @@ pub struct Boxes(Ends);
 
 #[derive(Clone, Debug, PartialEq)]
 enum Ends {
-    /// Those of each sample, one after the other, `d` elements each.
+    /// The ends for each sample, one after the other, `d` elements each.
     Given { lower: Vec<f32>, upper: Vec<f32>, d: usize },
     /// The sample less and plus a radius of each element's own, within the bounds of the input.
     Around { radii: Vec<f64>, bounds: [f32; 2] },
@@ -44,15 +44,13 @@ impl Boxes {
     pub fn new(lower: Vec<f32>, upper: Vec<f32>, d: usize) -> Result<Boxes> {
         if lower.len() != upper.len() || d == 0 || !lower.len().is_multiple_of(d) {
             let (n, m) = (lower.len(), upper.len());
-            return Err(Error::Threat(format!("{n} lower and {m} upper ends are no boxes of {d} elements")));
+            return Err(ThreatError::BoxCount { lower: n, upper: m, elements: d }.into());
         }
         let pairs = lower.iter().zip(&upper);
         if let Some(place) = pairs.clone().position(|(lo, hi)| !(lo <= hi && (hi - lo).is_finite())) {
-            let (row, element) = (place / d, place % d);
-            return Err(Error::Threat(format!(
-                "the box of sample {row} reaches from {} to {} in element {element}: the lower end must not be larger",
-                lower[place], upper[place]
-            )));
+            let (sample, element) = (place / d, place % d);
+            let (low, high) = (lower[place], upper[place]);
+            return Err(ThreatError::Box { sample, element, low, high }.into());
         }
         Ok(Boxes(Ends::Given { lower, upper, d }))
     }
@@ -71,7 +69,7 @@ impl Boxes {
             });
         }
         if radii.iter().all(|radius| *radius == 0.0) {
-            return Err(Error::Threat("no element may change: there is nothing to attack".into()));
+            return Err(ThreatError::NothingMoves.into());
         }
         ThreatModel::within(Norm::Linf, 0.0, bounds)?;
         Ok(Boxes(Ends::Around { radii, bounds }))
@@ -79,16 +77,11 @@ impl Boxes {
 
     /// Refuses boxes that are not of `samples` samples of `d` elements.
     pub(crate) fn check(&self, samples: usize, d: usize) -> Result<()> {
-        let message = match &self.0 {
-            Ends::Given { lower, d, .. } if lower.len() / d != samples => {
-                format!("there are {} boxes and {samples} samples", lower.len() / d)
-            }
-            Ends::Around { radii, .. } if radii.len() != d => {
-                format!("there are {} epsilons and {d} features", radii.len())
-            }
-            _ => return Ok(()),
+        let (what, found, other, wanted) = match &self.0 {
+            Ends::Given { lower, d, .. } => ("boxes", lower.len() / d, "samples", samples),
+            Ends::Around { radii, .. } => ("epsilons", radii.len(), "features", d),
         };
-        Err(Error::Mismatch(message))
+        if found == wanted { Ok(()) } else { Err(Mismatch::Counts { what, found, other, wanted }.into()) }
     }
 
     /// How far each element may move, where boxes are around the samples; nothing where each has its own.
@@ -105,22 +98,16 @@ impl Boxes {
     }
 
     /// What is wrong with a sample that lies outside its own box; nothing where it does not.
-    fn outside(&self, index: usize, x: &[f32]) -> Option<String> {
+    fn outside(&self, index: usize, x: &[f32]) -> Option<SampleError> {
         let own = self.whole(index, x);
         let frame = own.frame();
-        if frame.contains(x) {
-            return None;
-        }
         let mut elements = x.iter().zip(frame.ends()).enumerate();
-        let at = elements.find(|(_, (x, (lo, hi)))| !(*lo..=*hi).contains(*x));
-        let at = at.map_or(String::new(), |(i, (x, (lo, hi)))| {
-            format!("element {i} is {x}, outside [{lo}, {hi}]; ")
-        });
+        let (element, (&value, (lo, hi))) = elements.find(|(_, (x, (lo, hi)))| !(*lo..=*hi).contains(*x))?;
         let cure = match &self.0 {
             Ends::Given { .. } => "repair lower and upper, or x",
             Ends::Around { .. } => "give the bounds of the data",
         };
-        Some(format!("lies outside its own box: {at}{cure}"))
+        Some(SampleError::OutsideBox { element, value, ends: [lo, hi], cure })
     }
 
     /// What is said of the boxes where one threat model for all samples is wanted: linf, as epsilon the farthest that any box
@@ -138,7 +125,7 @@ impl Boxes {
                     let Sample { index, input, .. } = sample?;
                     if let Some(problem) = self.outside(index, &input) {
                         let data = data.spec();
-                        return Err(Error::Mismatch(format!("{data}: sample {index} {problem}")));
+                        return Err(Mismatch::InData { data: data.into(), index, problem }.into());
                     }
                     farthest = farthest.max(self.whole(index, &input).reach(&input));
                 }

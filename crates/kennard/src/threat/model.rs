@@ -3,7 +3,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::bounds::clip;
 use super::norm::Norm;
 use super::projection::{onto_l0_ball, onto_l1_ball};
-use crate::{Error, Result};
+use crate::{Error, Result, ThreatError};
 
 /// What an attacker may do: move an input by at most `eps` in `norm`, inside the input's bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,9 +35,7 @@ impl ThreatModel {
         let [lo, hi] = bounds;
         let range = f64::from(hi) - f64::from(lo);
         if !(range > 0.0 && range.is_finite()) {
-            return Err(Error::Threat(format!(
-                "the bounds {lo}, {hi} are no range; give the smaller number first"
-            )));
+            return Err(ThreatError::Bounds { low: lo, high: hi }.into());
         }
         if !(eps >= 0.0 && eps.is_finite()) {
             return Err(Error::OutOfRange {
@@ -47,13 +45,10 @@ impl ThreatModel {
             });
         }
         if norm == Norm::Linf && eps > range {
-            return Err(Error::Threat(format!(
-                "epsilon {eps} is larger than the input range {lo} to {hi}: any input could become any other. \
-                 If it is meant on the scale 0 to 255, write {eps}/255"
-            )));
+            return Err(ThreatError::EpsilonBeyond { eps, bounds }.into());
         }
         if norm == Norm::L0 {
-            return Err(Error::Threat("no attack works at a fixed l0 epsilon".into())
+            return Err(Error::Threat(ThreatError::FixedL0)
                 .advise("; ask for the smallest l0 perturbations with {minimal}"));
         }
         Ok(ThreatModel { norm, eps, bounds })
@@ -146,7 +141,7 @@ impl ThreatModel {
         }
     }
 
-    /// The same of the difference in one element, in linf, l2 and l1.
+    /// How far one element can be from that of the origin in the same way, in linf, l2 and l1.
     pub(crate) fn reach_of(&self, origin: f32) -> f64 {
         (self.allowed() + ULP * f64::from(origin).abs()) * (1.0 + 2.0 * ULP)
     }

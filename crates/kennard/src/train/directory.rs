@@ -66,7 +66,7 @@ impl TrainingDirectory {
             }
         }
         let manifest = match earlier.filter(|_| begun) {
-            // That of the run's beginning stays.
+            // The manifest of the run's beginning stays.
             Some((_, digest)) => digest,
             None => {
                 let kennard = env!("CARGO_PKG_VERSION").into();
@@ -124,7 +124,7 @@ impl TrainingDirectory {
     fn log(&self, epochs: &[Epoch]) -> Result<()> {
         let mut lines = Vec::new();
         for epoch in epochs {
-            serde_json::to_writer(&mut lines, epoch).map_err(|e| Error::Summary(e.to_string()))?;
+            serde_json::to_writer(&mut lines, epoch)?;
             lines.push(b'\n');
         }
         write_whole(&self.path.join(LOG), &lines)

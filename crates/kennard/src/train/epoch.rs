@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::method::Method;
 
-/// One line of the log.
+/// One epoch: a line of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Epoch {
@@ -16,7 +16,7 @@ pub struct Epoch {
     pub validation_accuracy: Option<f64>,
     /// The share of held-out samples that PGD with 10 steps leaves correctly classified; none where none are attacked.
     pub robust_validation_accuracy: Option<f64>,
-    /// Of this epoch, validation included.
+    /// The time of this epoch, validation included.
     pub seconds: f64,
     /// SHA-256 of the checkpoint, in hexadecimal.
     #[serde(default)]

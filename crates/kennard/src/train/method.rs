@@ -56,7 +56,7 @@ pub enum Method {
         /// What it falls to, the paper's κ.
         natural: f64,
     },
-    /// The same with CROWN's bounds, whose share falls from 1 to 0 while epsilon grows.
+    /// As [`Ibp`](Method::Ibp), with CROWN's bounds, whose share falls from 1 to 0 while epsilon grows.
     CrownIbp {
         /// κ at the end.
         natural: f64,

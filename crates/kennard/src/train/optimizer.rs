@@ -16,7 +16,7 @@ pub enum Optimizer {
         /// β₁ and β₂
         betas: [f64; 2],
     },
-    /// The same, the decay being part of the gradient (Kingma & Ba 2015, arXiv 1412.6980).
+    /// As [`AdamW`](Optimizer::AdamW), the decay being part of the gradient (Kingma & Ba 2015, arXiv 1412.6980).
     Adam {
         /// β₁ and β₂
         betas: [f64; 2],
@@ -78,7 +78,7 @@ impl Optimizer {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Schedule {
-    /// The same throughout.
+    /// The same rate throughout.
     Constant,
     /// Half a cosine from the rate to 0 (Loshchilov & Hutter 2017, arXiv 1608.03983).
     Cosine,
@@ -103,8 +103,8 @@ impl Schedule {
         }
     }
 
-    /// The same in a run of this many steps: a single one, whose beginning may have no rate, then has that of its middle,
-    /// as it would change nothing.
+    /// The [`factor`](Self::factor) in a run of this many steps. A single step, which may be without a rate at the beginning and
+    /// would change nothing, has the rate of the middle.
     pub(super) fn factor_of(self, done: f64, steps: usize) -> f64 {
         let factor = self.factor(done);
         if steps == 1 && factor == 0.0 { self.factor(0.5) } else { factor }

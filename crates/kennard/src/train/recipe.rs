@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Augmentation, Method, Optimizer, Schedule};
-use crate::{Error, Norm, Result, ThreatModel};
+use crate::{Error, Norm, RequestError, Result, ThreatModel};
 
 /// Everything that the result of a training run depends on, beside network and data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,9 +91,11 @@ impl Recipe {
         if let Some(eps) = self.eps {
             ThreatModel::within(self.norm, eps, self.bounds)?;
             if eps == 0.0 {
-                return wrong(
-                    "the size of the changes, epsilon, is 0: nothing would change; leave it out".into(),
-                );
+                return Err(Error::OutOfRange {
+                    setting: "epsilon, the size of the changes,".into(),
+                    value: eps,
+                    allowed: "nothing would change: leave it out".into(),
+                });
             }
         } else if self.method.is_adversarial() {
             return Err(Error::Setting(format!("the method {} needs", self.method.name()))
@@ -111,10 +113,13 @@ impl Recipe {
             return wrong("epochs, batch and micro-batch must be at least 1".into());
         }
         if !self.batch.is_multiple_of(self.part) {
-            return wrong(format!(
-                "a batch of {} is not a multiple of the micro-batch {}",
-                self.batch, self.part
-            ));
+            return Err(RequestError::Undividable {
+                what: "the batch".into(),
+                size: self.batch,
+                by: self.part,
+                why: ", the micro-batch".into(),
+            }
+            .into());
         }
         if samples < self.held_out + self.batch {
             let Recipe { held_out, batch, .. } = *self;

@@ -4,7 +4,7 @@ use super::Recipe;
 use super::images::Images;
 use crate::data::{DataSet, Selection};
 use crate::random::stream;
-use crate::{Error, Result};
+use crate::{Mismatch, Result};
 
 /// The samples that a network is trained and validated on.
 pub struct TrainingSet {
@@ -37,10 +37,7 @@ impl TrainingSet {
     pub fn of(values: Vec<f32>, labels: Vec<usize>, shape: &[usize], recipe: &Recipe) -> Result<TrainingSet> {
         let (n, d) = (labels.len(), shape.iter().product::<usize>());
         if values.len() != n * d {
-            return Err(Error::Mismatch(format!(
-                "{} values are not {n} samples of shape {shape:?}",
-                values.len()
-            )));
+            return Err(Mismatch::Values { values: values.len(), samples: n, shape: shape.into() }.into());
         }
         TrainingSet::split(Images::of_floats(values, labels, shape.to_vec()), recipe, "the array")
     }
@@ -52,11 +49,8 @@ impl TrainingSet {
             images.check_inside(recipe.bounds)?;
         }
         if images.labels.iter().all(|label| *label == images.labels[0]) {
-            return Err(Error::Setting(format!(
-                "all {} samples of {source} have the label {}: there is nothing to tell apart",
-                images.labels.len(),
-                images.labels[0]
-            )));
+            let (samples, label) = (images.labels.len(), images.labels[0]);
+            return Err(Mismatch::OneLabel { samples, data: source.to_string(), label }.into());
         }
         let mut order: Vec<usize> = (0..images.labels.len()).collect();
         order.shuffle(&mut stream(recipe.seed, &[], "held out"));
@@ -71,8 +65,8 @@ impl TrainingSet {
         self.images.statistics(&self.training)
     }
 
-    /// That an epoch leaves out more than a quarter of the samples, which are too few for another batch; nothing where it
-    /// does not.
+    /// The remark that an epoch leaves out more than a quarter of the samples, which are too few for another batch; nothing where an
+    /// epoch does not.
     pub(crate) fn left_over(&self, batch: usize) -> Option<String> {
         let samples = self.training.len();
         let over = samples % batch.max(1);

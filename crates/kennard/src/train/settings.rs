@@ -71,9 +71,9 @@ pub enum Network {
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum TrainedOn {
-    /// Those of a data set.
+    /// The samples of a data set.
     DataSet {
-        /// Which.
+        /// The data set.
         data: TrainingData,
     },
     /// Points of a two-dimensional problem.
@@ -89,7 +89,7 @@ pub enum TrainedOn {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrainingData {
-    /// As named on the command line.
+    /// The name, as on the command line.
     pub name: String,
     /// `test` or `train`; empty, and left out of files, of samples in memory.
     #[serde(skip_serializing_if = "String::is_empty")]

@@ -60,7 +60,7 @@ fn tensors<'s>(
 
 /// The bytes of a state; `manifest` is the digest of its run's manifest.
 pub(super) fn encode(names: &[String], state: &TrainingState, manifest: &str) -> Result<Vec<u8>> {
-    let failed = |e: &dyn std::fmt::Display| Error::Summary(e.to_string());
+    let failed = |e: &dyn std::fmt::Display| Error::format("the state of the training", e.to_string());
     let tensors: Vec<(String, usize, Vec<u8>)> = tensors(names, state, &state.weights())
         .map(|(name, values)| (name, values.len(), values.iter().flat_map(|v| v.to_le_bytes()).collect()))
         .collect();
@@ -70,7 +70,7 @@ pub(super) fn encode(names: &[String], state: &TrainingState, manifest: &str) ->
         .collect::<Result<_, safetensors::SafeTensorError>>()
         .map_err(|e| failed(&e))?;
     let progress = Reached { steps: state.steps, epochs: state.epochs.clone(), manifest: manifest.into() };
-    let progress = serde_json::to_string(&progress).map_err(|e| failed(&e))?;
+    let progress = serde_json::to_string(&progress)?;
     let header = HashMap::from([("progress".into(), progress), ("sha256".into(), UNSEALED.into())]);
     let mut bytes = serialize(views, Some(header)).map_err(|e| failed(&e))?;
     let digest = sha256(&bytes);

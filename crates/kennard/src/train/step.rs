@@ -6,9 +6,6 @@ use super::Recipe;
 use super::state::TrainingState;
 use super::worker::BatchPart;
 
-/// New running statistics are mixed in with this weight, as in PyTorch.
-const STATISTICS_RATE: f32 = 0.1;
-
 /// The weights of a network, by name, and what an update must know of them.
 pub(super) struct Layout {
     pub names: Vec<String>,
@@ -16,19 +13,23 @@ pub(super) struct Layout {
     decays: Vec<bool>,
     /// What the statistics of a part are multiplied with: `n/(n − 1)` for variances, which are divided by n.
     corrections: Vec<f32>,
+    /// The weight of a batch's statistics in the running ones.
+    rates: Vec<f32>,
 }
 
 impl Layout {
     pub fn new(model: &Graph, part: usize) -> Layout {
         let names = trainable(model);
         let rank = |name: &String| model.constants.get(name).map_or(0, |tensor| tensor.shape().len());
-        let corrections = statistics(model).into_iter().flat_map(|s| {
+        let statistics = statistics(model);
+        let corrections = statistics.iter().flat_map(|s| {
             let n = (part * s.positions.unwrap_or(1)) as f32;
             [1.0, n / (n - 1.0).max(1.0)]
         });
         Layout {
             decays: names.iter().map(|name| rank(name) > 1).collect(),
             corrections: corrections.collect(),
+            rates: statistics.iter().flat_map(|s| [s.rate; 2]).collect(),
             names,
         }
     }
@@ -55,13 +56,12 @@ impl Layout {
             let decay = if self.decays[i] { recipe.decay } else { 0.0 };
             recipe.optimizer.step(*steps, rate, decay, w, gradient, &mut memory);
         }
-        let corrected = weights.statistics.iter_mut().zip(sum.statistics).zip(&self.corrections);
-        for ((running, new), correction) in corrected {
+        let scales = self.corrections.iter().zip(&self.rates);
+        for ((running, new), (correction, share)) in
+            weights.statistics.iter_mut().zip(sum.statistics).zip(scales)
+        {
             let factor = correction / parts;
-            running
-                .iter_mut()
-                .zip(new)
-                .for_each(|(old, new)| *old += STATISTICS_RATE * (factor * new - *old));
+            running.iter_mut().zip(new).for_each(|(old, new)| *old += share * (factor * new - *old));
         }
         if let (Some(average), Some(rate)) = (average, recipe.average) {
             blend(average, &weights.trained, rate as f32);

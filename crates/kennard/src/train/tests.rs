@@ -1,6 +1,7 @@
 //! Training on small networks and images.
 
 mod best_checkpoint;
+mod npz;
 mod pytorch;
 mod single;
 

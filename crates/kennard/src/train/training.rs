@@ -19,7 +19,7 @@ use super::worker::{Batch, BatchPart, Programs, TrainingWorker, Weights};
 use super::{Method, Recipe, TrainingDirectory, TrainingSet};
 use crate::run::sums::sha256;
 use crate::workers::{Desk, side_by_side};
-use crate::{Error, Result};
+use crate::{Error, Mismatch, Result};
 
 /// Trains a network: `model` takes the samples and returns logits.
 pub struct Training<'t> {
@@ -77,7 +77,7 @@ impl Training<'_> {
         let layout = Layout::new(self.model, self.recipe.part);
         let names = &layout.names;
         if names.is_empty() {
-            return Err(Error::Setting("the network has no weights that training could change".into()));
+            return Err(Mismatch::Lacks("weights that training could change").into());
         }
         let programs = Programs::new(self.model, self.recipe)?;
         let fresh = self.fresh(names)?;
@@ -228,7 +228,7 @@ impl Training<'_> {
                     found[part] = Some(result);
                 }
                 let found: Option<Vec<BatchPart>> = found.into_iter().collect();
-                let gone = || Error::Setting("the workers of the training ended before their time".into());
+                let gone = || Error::Panicked("the workers of the training ended before their time".into());
                 Ok(sum(found.ok_or_else(gone)?.into_iter()))
             })
         };

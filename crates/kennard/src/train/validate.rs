@@ -4,10 +4,9 @@ use kennard_graph::Graph;
 use kennard_runtime::Runtime;
 
 use super::images::Images;
-use crate::answer::predict;
-use crate::attack::{AttackConditions, AttackedSample, Pgd, run_attack};
+use crate::attack::{Pgd, stays_correct};
 use crate::data::Sample;
-use crate::engine::{Engine, EngineOptions, Oracle, Query, Task};
+use crate::engine::{Engine, EngineOptions, Oracle, Task};
 use crate::{Classifier, Preprocessing, Result, ThreatModel};
 
 /// Shares of held-out samples.
@@ -40,20 +39,8 @@ pub(super) fn validate(
     });
     let task = |oracle: Oracle, (place, sample): (usize, Sample)| -> Task<'_, (bool, Option<bool>)> {
         let (pgd, shape) = (&pgd, images.shape.as_slice());
-        Box::pin(async move {
-            let Sample { index, input, label } = &sample;
-            let (index, label) = (*index, *label);
-            let clean = oracle.ask(Query::untouched(input.clone())).await.logits;
-            let correct = predict(&clean) == label;
-            let Some(&threat) = threat.filter(|_| place < attacked) else { return Ok((correct, None)) };
-            if !correct {
-                return Ok((false, Some(false)));
-            }
-            let attacked = AttackedSample::new(input, shape, label, index, &clean);
-            let conditions = AttackConditions::first(threat, 0);
-            let verdict = run_attack(pgd, attacked, conditions, 1, oracle.clone()).await?;
-            Ok((true, Some(!verdict.broken)))
-        })
+        let threat = threat.filter(|_| place < attacked).copied();
+        Box::pin(async move { stays_correct(oracle, &sample, shape, pgd, threat).await })
     };
     let (mut correct, mut robust, mut tried) = (0usize, 0usize, 0usize);
     engine.run(samples, task, &AtomicBool::new(false), |(right, held)| {

@@ -90,7 +90,7 @@ pub(super) struct Batch {
 pub(super) struct BatchPart {
     pub loss: f64,
     pub correct: usize,
-    /// One tensor a weight.
+    /// One tensor per weight.
     pub gradients: Vec<Vec<f32>>,
     /// Mean and variance of the part for each normalisation.
     pub statistics: Vec<Vec<f32>>,
@@ -102,7 +102,7 @@ pub(super) struct TrainingWorker<'t> {
     programs: &'t Programs,
     runtime: &'t Runtime,
     threads: &'t Threads,
-    /// That of the phase at hand.
+    /// The session of the phase at hand.
     step: Option<(TrainingPhase, Session)>,
     ascent: Option<Session>,
     clean: Option<Session>,
@@ -157,7 +157,7 @@ impl<'t> TrainingWorker<'t> {
         self.enter(phase)?.run(&inputs, &mut outputs)?;
         let count = weights.statistics.len();
         let classes = outputs[0].len() / (shown.len() / d);
-        // Of pairs, the changed image is what the accuracy is about.
+        // The accuracy is about the changed image of each pair.
         let logits = outputs[0].chunks_exact(classes).skip(if paired { size } else { 0 });
         let correct = logits.zip(&labels).filter(|(z, label)| predict(z) as i64 == **label).count();
         let mut outputs = outputs.into_iter().skip(1);

@@ -168,7 +168,7 @@ fn what_makes_no_sense_is_refused() {
         features.bounds = bounds;
         features.measure(&AtomicBool::new(false), |_| ()).unwrap_err().to_string()
     };
-    assert!(refusal(&[], [0.0, 1.0]).contains("positive"));
+    assert!(refusal(&[], [0.0, 1.0]).contains("take 0.05"));
     assert!(refusal(&[0.1, -0.1], [0.0, 1.0]).contains("positive"));
     assert!(refusal(&[0.1], [1.0, 0.0]).contains("range"));
     assert!(refusal(&[0.1], [0.0, 0.5]).contains("`bounds`"));

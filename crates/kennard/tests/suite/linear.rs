@@ -9,7 +9,9 @@ use kennard::audit::{AttackRecord, Record};
 use kennard::data::DataSet;
 use kennard::engine::EngineOptions;
 use kennard::{Graph, Norm, ThreatModel};
-use kennard_graph::{Builder, DType, Dim, Tensor, TensorType};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
 
 const D: usize = 784;
 
@@ -17,16 +19,7 @@ const D: usize = 784;
 fn classifier() -> (Graph, Vec<f32>) {
     let w: Vec<f32> = (0..D).map(|i| ((i * 7919 + 13) % 101) as f32 / 101.0 - 0.5).collect();
     let rows: Vec<f32> = w.iter().copied().chain(w.iter().map(|v| -v)).collect();
-    let weight = ndarray::ArrayD::from_shape_vec(vec![2, D], rows).unwrap();
-    let bias = ndarray::arr1(&[0.5f32, -0.5]).into_dyn();
-    let image = [Dim::BATCH, Dim::Known(1), Dim::Known(28), Dim::Known(28)];
-    let builder = Builder::new(&Graph::default()).unwrap();
-    let x = builder.input("x", TensorType::new(DType::F32, image.to_vec()));
-    let flat = x.apply_with("Flatten", &[("axis", 1i64.into())]);
-    let [weight, bias] = [Tensor::from(weight), Tensor::from(bias)].map(|t| builder.constant(t));
-    let z = builder.op("Gemm", &[Some(flat), Some(weight), Some(bias)], &[("transB", 1i64.into())]);
-    builder.output("logits", z);
-    (builder.finish().unwrap(), w)
+    (common::affine(&[1, 28, 28], rows, Some(&[0.5, -0.5])), w)
 }
 
 /// Images whose labels are what the classifier says, kept in a data set of its own; written once, because
@@ -91,6 +84,58 @@ fn pgd_reaches_the_optimum_of_a_linear_classifier() {
             assert!(shortfall < 0.01, "{norm}, {targets} targets: falls short by {shortfall}");
         }
     }
+}
+
+/// In l1 the best way goes along the steepest element up to its bound, then along the next: that gives the smallest margin within
+/// ball and bounds. An element that is at its bound must not be chosen on and on.
+#[test]
+fn pgd_goes_on_from_the_bounds_in_l1() {
+    const FEATURES: usize = 8;
+    const SAMPLES: usize = 80;
+    let eps = 0.4;
+    let mut beyond = 0;
+    for seed in 0..16 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut normal = || -> f32 { StandardNormal.sample(&mut random) };
+        let rows: Vec<f32> = (0..2 * FEATURES).map(|_| normal()).collect();
+        let bias = [0.1 * normal(), 0.1 * normal()];
+        let x: Vec<f32> = (0..SAMPLES * FEATURES).map(|_| random.random()).collect();
+        // The slope of the first logit's lead.
+        let lead: Vec<f64> =
+            (0..FEATURES).map(|i| f64::from(rows[i]) - f64::from(rows[FEATURES + i])).collect();
+        let margin = |x: &[f32]| {
+            let terms = lead.iter().zip(x).map(|(w, x)| w * f64::from(*x));
+            terms.sum::<f64>() + f64::from(bias[0]) - f64::from(bias[1])
+        };
+        let robust = |x: &[f32]| {
+            let (mut left, mut size) = (eps, margin(x).abs());
+            let falls = if margin(x) > 0.0 { 1.0 } else { -1.0 };
+            let mut ways: Vec<(f64, f64)> = lead
+                .iter()
+                .zip(x)
+                .map(|(w, &x)| (w.abs(), f64::from(if falls * w > 0.0 { x } else { 1.0 - x })))
+                .collect();
+            ways.sort_by(|a, b| b.0.total_cmp(&a.0));
+            for (slope, room) in ways {
+                let moved = room.min(left);
+                size -= slope * moved;
+                left -= moved;
+            }
+            size > 0.0
+        };
+        let exact = x.chunks(FEATURES).filter(|x| robust(x)).count();
+        let labels = x.chunks(FEATURES).map(|x| usize::from(margin(x) < 0.0)).collect();
+        let model = common::affine(&[FEATURES], rows.clone(), Some(&bias));
+        let data = common::in_memory(&[FEATURES], x.clone(), labels);
+        let engine = engine(&model, &data, rten(), &EngineOptions { threads: Some(1), ..Default::default() });
+        let threat = ThreatModel::new(Norm::L1, eps).unwrap();
+        let outcome = audit(&engine, &data, threat, vec![Box::new(Pgd::default())], SAMPLES, true);
+        let left = outcome.records.iter().filter(|r| !attacked(r).broken).count();
+        println!("model {seed}: {left} robust to pgd, {exact} in truth");
+        assert!(exact <= left && left <= exact + 3, "model {seed}: {left} robust to pgd, {exact} in truth");
+        beyond += left - exact;
+    }
+    assert!(beyond <= 16, "{beyond} samples that can be broken are not");
 }
 
 const LOSSES: [AttackLoss; 5] = [

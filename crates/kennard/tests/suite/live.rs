@@ -1,24 +1,20 @@
 //! A live module beside the same network as a graph: one answers as the other does.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::common::{engine, fashion, fixture, rten};
 use kennard::attack::{Parameters, Version, attack, minimum_norm};
 use kennard::audit::{Audit, Outcome};
-use kennard::data::{DataSet, Options, Selection};
+use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::graph::{Builder, DType, Dim, TensorType, gradient};
 use kennard::run::ModelSummary;
 use kennard::runtime::{Choice, Input, Live, RuntimeError, Session};
 use kennard::survey::{PacketKind, Survey};
-use kennard::{Classifier, Graph, Norm, Preprocessing, Runtime, ThreatModel};
+use kennard::{Classifier, Graph, Norm, Runtime, ThreatModel};
 
 const BATCH: usize = 16;
-
-fn fixture(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name)
-}
 
 /// A graph posing as a module: its outputs, and `Σ_k c_k z_k` differentiated, are computed by sessions of their own.
 struct Posing {
@@ -112,19 +108,13 @@ fn audit(engine: &Engine, data: &DataSet) -> kennard::Result<Outcome> {
     audit.run(&AtomicBool::new(false), |_| ())
 }
 
-fn data() -> DataSet {
-    let spec = format!("fashion-mnist:{}", fixture("fashion-mnist").display());
-    DataSet::open(&spec.parse().unwrap(), &Options::default()).unwrap()
-}
-
 /// AutoAttack finds the same, sample by sample: the same predictions, and the same samples broken. By rounding alone a
 /// sample in a thousand may differ; of these sixteen none does.
 #[test]
 fn a_module_answers_as_its_graph_does() {
-    let (data, model) = (data(), Graph::load(fixture("fashion_mlp.onnx")).unwrap());
+    let (data, model) = (fashion(), Graph::load(fixture("fashion_mlp.onnx")).unwrap());
     let options = EngineOptions { micro_batch: Some(BATCH), threads: Some(2) };
-    let classifier = Classifier::new(&model, data.shape(), &Preprocessing::default()).unwrap();
-    let engine = Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &options).unwrap();
+    let engine = engine(&model, &data, rten(), &options);
     let expected = audit(&engine, &data).unwrap();
 
     let module = Arc::new(Posing::new(&model, false));
@@ -146,7 +136,7 @@ fn a_module_answers_as_its_graph_does() {
 /// Answers that are off one way and the other in turn are right in the mean of two, and a reader is told.
 #[test]
 fn answers_at_random_are_means() {
-    let (data, model) = (data(), Graph::load(fixture("fashion_mlp.onnx")).unwrap());
+    let (data, model) = (fashion(), Graph::load(fixture("fashion_mlp.onnx")).unwrap());
     let options = EngineOptions { micro_batch: Some(BATCH), threads: Some(1) };
     let looked = |engine: &Engine| {
         let summary = ModelSummary::of_graph("model", &Graph::default(), engine.classifier());
@@ -156,8 +146,7 @@ fn answers_at_random_are_means() {
             .run(&AtomicBool::new(false), |_| ())
             .unwrap()
     };
-    let classifier = Classifier::new(&model, data.shape(), &Preprocessing::default()).unwrap();
-    let engine = Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &options).unwrap();
+    let engine = engine(&model, &data, rten(), &options);
     let expected = looked(&engine);
 
     let module = Arc::new(Posing { passes: 2, ..Posing::new(&model, false) });
@@ -176,7 +165,7 @@ fn answers_at_random_are_means() {
 /// What the module says ends the audit.
 #[test]
 fn a_module_that_fails_is_an_error() {
-    let (data, model) = (data(), Graph::load(fixture("fashion_mlp.onnx")).unwrap());
+    let (data, model) = (fashion(), Graph::load(fixture("fashion_mlp.onnx")).unwrap());
     let module = Arc::new(Posing::new(&model, true));
     let runtime = Runtime::beside(module.as_ref());
     let classifier = Classifier::live(module, data.shape(), 10, 7).unwrap();
@@ -190,7 +179,7 @@ fn a_module_that_fails_is_an_error() {
 /// that are of the same kind.
 #[test]
 fn what_needs_a_gradient_says_so() {
-    let (data, model) = (data(), Graph::load(fixture("fashion_mlp.onnx")).unwrap());
+    let (data, model) = (fashion(), Graph::load(fixture("fashion_mlp.onnx")).unwrap());
     let module = Arc::new(Posing { differentiable: false, ..Posing::new(&model, false) });
     let runtime = Runtime::beside(module.as_ref());
     let classifier = Classifier::live(module, data.shape(), 10, 7).unwrap();

@@ -8,10 +8,14 @@ use kennard::{Classifier, Graph, Preprocessing, Runtime};
 
 const PROBLEMS: [Problem; 3] = [Problem::Moons, Problem::Circles, Problem::Xor];
 
+fn engine(model: &str, shape: &[usize], runtime: Runtime) -> Engine {
+    let model = Graph::load(fixture(model)).unwrap();
+    let classifier = Classifier::new(&model, shape, &Preprocessing::default()).unwrap();
+    Engine::new(classifier, runtime, &EngineOptions::default()).unwrap()
+}
+
 fn measure(problem: Problem, runtime: Runtime, scales: &[f64]) -> PlaneReport {
-    let model = Graph::load(fixture(&format!("plane_{problem}.onnx"))).unwrap();
-    let classifier = Classifier::new(&model, &[2], &Preprocessing::default()).unwrap();
-    let engine = Engine::new(classifier, runtime, &EngineOptions::default()).unwrap();
+    let engine = engine(&format!("plane_{problem}.onnx"), &[2], runtime);
     let mut plan = PlanePlan::new(problem, scales.to_vec());
     (plan.noise, plan.seed, plan.samples, plan.centres) = (0.03, 5, 1000, 4);
     plan.measure(&engine).unwrap()
@@ -82,11 +86,7 @@ fn the_networks_solve_their_problems() {
 
 #[test]
 fn what_makes_no_sense_is_refused() {
-    let engine = |model: &str, shape: &[usize]| {
-        let classifier =
-            Classifier::new(&Graph::load(fixture(model)).unwrap(), shape, &Preprocessing::default()).unwrap();
-        Engine::new(classifier, common::rten(), &EngineOptions::default()).unwrap()
-    };
+    let engine = |model: &str, shape: &[usize]| engine(model, shape, common::rten());
     let mut plan = PlanePlan::new(Problem::Xor, vec![0.1]);
     (plan.samples, plan.centres) = (10, 4);
     let refused = |change: fn(&mut PlanePlan), says: &str| {

@@ -11,7 +11,7 @@ use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::run::ModelSummary;
 use kennard::runtime::{Live, RuntimeError};
-use kennard::{Classifier, Graph, Norm, Precision, Preprocessing, Runtime, RuntimeChoice, ThreatModel};
+use kennard::{Classifier, Graph, Norm, Precision, Runtime, RuntimeChoice, ThreatModel};
 
 /// Four numbers and two weights for each: logits that lie within bfloat16's rounding of each other. In single precision the
 /// second class leads by 0.004 for each unit of the sum; in bfloat16 both weights are 1, and the first class is taken.
@@ -240,8 +240,7 @@ fn bytes_do_not_depend_on_how_a_run_was_made() {
     let model = Graph::load(fixture("fashion_cnn.onnx")).unwrap();
     let made = |threads| {
         let options = EngineOptions { threads: Some(threads), ..EngineOptions::default() };
-        let classifier = Classifier::new(&model, data.shape(), &Preprocessing::default()).unwrap();
-        Engine::new(classifier, runtime.clone(), &options).unwrap().searching_in(Precision::Bf16).unwrap()
+        common::engine(&model, &data, runtime.clone(), &options).searching_in(Precision::Bf16).unwrap()
     };
     let (one, two) = (made(1), made(2));
     let of =

@@ -10,7 +10,6 @@ use kennard::probe::{Cosines, Probe, ProbeSummary, Reader, Resolve, ResolveRepor
 use kennard::run::ModelSummary;
 use kennard::train::{Architecture, Kept};
 use kennard::{Graph, Norm, ThreatModel};
-use kennard_graph::{Builder, DType, Dim, Tensor, TensorType};
 
 const D: usize = 784;
 const K: usize = 10;
@@ -26,15 +25,9 @@ fn classifier() -> (Graph, Vec<Vec<f64>>) {
         ((mixed ^ (mixed >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40) as f32 / (1 << 24) as f32 - 0.5
     };
     let rows: Vec<Vec<f32>> = (0..K).map(|k| (0..D).map(|i| weight(k, i) / 28.0).collect()).collect();
-    let tensor = ndarray::ArrayD::from_shape_vec(vec![K, D], rows.concat()).unwrap();
-    let image = [Dim::BATCH, Dim::Known(1), Dim::Known(28), Dim::Known(28)];
-    let builder = Builder::new(&Graph::default()).unwrap();
-    let x = builder.input("x", TensorType::new(DType::F32, image.to_vec()));
-    let flat = x.apply_with("Flatten", &[("axis", 1i64.into())]);
-    let tensor = builder.constant(Tensor::from(tensor));
-    builder.output("logits", builder.op("Gemm", &[Some(flat), Some(tensor)], &[("transB", 1i64.into())]));
+    let graph = common::affine(&[1, 28, 28], rows.concat(), None);
     let rows = rows.iter().map(|row| row.iter().map(|&w| f64::from(w)).collect()).collect();
-    (builder.finish().unwrap(), rows)
+    (graph, rows)
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

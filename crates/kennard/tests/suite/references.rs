@@ -3,8 +3,9 @@
 //! cross-entropy of three images with their label, and of the first with another label. Where a network
 //! is confident the former is almost zero, so gradients are compared on the scale of the latter.
 
-use std::collections::HashMap;
-use std::io::Read;
+#[path = "../../src/train/tests/npz.rs"]
+mod npz;
+
 use std::path::Path;
 
 use crate::common::{self, fixture, root, runtimes, shared};
@@ -14,28 +15,6 @@ use kennard_runtime::{Input, Runtime};
 
 /// Single precision against double, through up to twenty layers.
 const TOLERANCE: f32 = 1e-4;
-
-type Arrays = HashMap<String, Vec<f32>>;
-
-fn references() -> Arrays {
-    let file = std::fs::File::open(root().join("references/input_gradients.npz")).unwrap();
-    let mut archive = zip::ZipArchive::new(file).unwrap();
-    let mut arrays = Arrays::new();
-    for i in 0..archive.len() {
-        let mut entry = archive.by_index(i).unwrap();
-        let name = entry.name().unwrap().to_string();
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).unwrap();
-        let header = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-        let data = &bytes[header..];
-        let values = match String::from_utf8_lossy(&bytes[..header]).contains("<i8") {
-            true => data.chunks(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f32).collect(),
-            false => data.chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect(),
-        };
-        arrays.insert(name.trim_end_matches(".npy").into(), values);
-    }
-    arrays
-}
 
 /// The images that the references were computed on: the first of the network's data set.
 fn images(model: &Graph, shared: Option<&Path>) -> Option<Vec<f32>> {
@@ -58,7 +37,7 @@ fn largest(values: &[f32]) -> f32 {
     values.iter().fold(0.0, |m, v| m.max(v.abs()))
 }
 
-fn compare(name: &str, path: &Path, images: &[f32], arrays: &Arrays, runtime: &Runtime) {
+fn compare(name: &str, path: &Path, images: &[f32], arrays: &npz::Arrays, runtime: &Runtime) {
     let model = Graph::load(path).unwrap();
     let d = images.len() / 3;
     let shape: Vec<usize> = if d == 784 { vec![1, 28, 28] } else { vec![3, 32, 32] };
@@ -95,7 +74,7 @@ fn compare(name: &str, path: &Path, images: &[f32], arrays: &Arrays, runtime: &R
 
 #[test]
 fn our_networks_agree_with_pytorch() {
-    let arrays = references();
+    let arrays = npz::read(&root().join("references/input_gradients.npz"));
     for name in ["fashion_mlp", "fashion_pool", "fashion_cnn", "fashion_cnn_robust"] {
         let path = fixture(&format!("{name}.onnx"));
         let images = images(&Graph::load(&path).unwrap(), None).unwrap();
@@ -108,7 +87,7 @@ fn our_networks_agree_with_pytorch() {
 #[test]
 fn published_networks_agree_with_pytorch() {
     let Some(shared) = shared() else { return };
-    let arrays = references();
+    let arrays = npz::read(&root().join("references/input_gradients.npz"));
     let mut names: Vec<&str> = arrays.keys().filter_map(|key| key.strip_suffix(".other_loss")).collect();
     names.retain(|name| !name.starts_with("fashion_"));
     names.sort_unstable();

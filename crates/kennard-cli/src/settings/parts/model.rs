@@ -25,8 +25,8 @@ part! {
 }
 
 impl Ends {
-    /// The graph of a model file: with all inputs and outputs where nothing is said of them, else as a classifier; so too where a
-    /// classifier can be read and an output beside the logits cannot.
+    /// The graph of a model file. If no setting is about its inputs and outputs, all of these are kept; else the graph is a
+    /// classifier's, as it is where another output than the logits cannot be read.
     pub fn graph(&self, file: &ModelFile) -> Result<Graph> {
         let preprocessing = self.preprocessing();
         if preprocessing == Preprocessing::default() {
@@ -101,7 +101,7 @@ parts! {
 }
 
 impl Model {
-    /// What is taken of the model, and put in front of it.
+    /// Which inputs and outputs of the model are used, and what is put in front of it.
     ///
     /// # Errors
     /// When only one of mean and standard deviation is there, from wherever they come.
@@ -122,7 +122,7 @@ impl Model {
         })
     }
 
-    /// The same for another model, whose inputs and outputs may have other names and extents.
+    /// These settings for another model, whose inputs and outputs may have other names and extents.
     pub fn of_another(&self) -> Model {
         Model { ends: Ends::default(), ..self.clone() }
     }

@@ -8,7 +8,7 @@ use kennard::calibration::{Calibrate, Calibration};
 use kennard::data::DataSet;
 use kennard::engine::Engine;
 use kennard::run::ModelSummary;
-use kennard::{Error, Result, parse_number};
+use kennard::{Error, Mismatch, Result, parse_number};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
@@ -79,11 +79,8 @@ impl Temperature {
         };
         let found = Calibration::read(file)?;
         if found.model.sha256 != model.sha256 {
-            let other = Error::Mismatch(format!(
-                "{}: this temperature was fitted to another model, {}",
-                file.display(),
-                found.model.file
-            ));
+            let (file, model) = (file.display().to_string(), found.model.file);
+            let other = Error::Mismatch(Mismatch::OtherTemperature { file, model });
             let advice = "; fit one to this model with {!calibrate}".into();
             return Err(Error::Advised { error: Box::new(other), advice });
         }

@@ -28,10 +28,11 @@ fn directories_are_classes() {
         assert_eq!(*value, [x, y, 2][channel] as f32 / 255.0, "channel {channel}, row {y}, column {x}");
     }
     let notes = data.notes();
-    assert_eq!(notes.len(), 3, "{notes:?}");
+    assert_eq!(notes.len(), 4, "{notes:?}");
     assert_says(&notes[0], &["without images are no classes: `Docs`, `cat`", "give the list of classes"]);
     assert_says(&notes[1], &["2 entries", "left out", "read.txt"]);
-    assert_eq!(notes[2], "classes: 0 ant, 1 dog");
+    assert_says(&notes[2], &["1 image that is in no directory of a class is left out", "stray.png"]);
+    assert_eq!(notes[3], "classes: 0 ant, 1 dog");
 
     // A list has the model's order, and knows classes without images.
     let list = |names: &str| {
@@ -46,12 +47,12 @@ fn directories_are_classes() {
     // It must be that of the model; sorted names of other classes are doubtful.
     let [mut listed, mut sorted] = [listed, open("folder", &files, &Options::default()).unwrap()];
     assert!(listed.fit_classes(3).is_ok() && sorted.fit_classes(2).is_ok());
-    assert_eq!(sorted.notes().len(), 3);
+    assert_eq!(sorted.notes().len(), 4);
     let message = listed.fit_classes(10).unwrap_err().to_string();
     assert_says(&message, &["names.txt", "the list has 3 classes and the model has 10"]);
     assert!(sorted.fit_classes(10).is_ok());
     assert_says(
-        &sorted.notes()[3],
+        &sorted.notes()[4],
         &["2 named classes and the model has 10", "give the list of its classes"],
     );
     // It is part of what the data are.

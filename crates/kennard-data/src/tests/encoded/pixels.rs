@@ -136,7 +136,8 @@ fn images_of_other_kinds_are_converted_and_counted() {
             data.notes(),
             [
                 "classes: 0 a",
-                "1 of the 4 images streamed so far were converted from 16-bit grey to RGB",
+                "1 of the 4 images streamed so far were converted from 16-bit grey (divided by 257; Pillow cuts it \
+                 at 255) to RGB",
                 "1 of the 4 images streamed so far were converted from RGB with alpha (ignored) to RGB",
                 "1 of the 4 images streamed so far were converted from grey to RGB",
             ]

@@ -18,49 +18,80 @@ pub(super) const RULES: &[(&str, Linear)] = &[
     ("BatchNormalization", batch_normalization),
 ];
 
+/// The terms of a sum that vary, added up.
+struct Sum<'b> {
+    interval: Interval<'b>,
+    /// The sums of the absolute values of both ends.
+    ends: Interval<'b>,
+    /// The largest absolute value of each term, and their sum.
+    sizes: Vec<Var<'b>>,
+    size: Var<'b>,
+}
+
+impl<'b> Sum<'b> {
+    /// The sum of terms with their signs; none where there is no term.
+    fn of(terms: &[(&Known<'b>, f64)]) -> Option<Sum<'b>> {
+        let (mut interval, mut ends, mut sizes) = (None, None, Vec::new());
+        for &(x, sign) in terms {
+            let term = if sign < 0.0 { -x.interval } else { x.interval };
+            interval = Some(interval.map_or(term, |sum: Interval<'b>| sum + term));
+            let absolute = term.map(|end| end.apply("Abs"));
+            ends = Some(ends.map_or(absolute, |sum: Interval<'b>| sum + absolute));
+            sizes.push(x.interval.size());
+        }
+        let size = sizes.iter().copied().reduce(|a, b| a + b)?;
+        Some(Sum { interval: interval?, ends: ends?, sizes, size })
+    }
+
+    /// The sum with a term that does not vary.
+    fn and(self, term: Term<'b>) -> Sum<'b> {
+        Sum {
+            interval: self.interval.map(|end| end + term.value),
+            ends: self.ends.map(|end| end + term.size),
+            size: self.size + term.size,
+            ..self
+        }
+    }
+
+    /// What a walk back costs at the result `y`, every sum in it rounded by the share `few`.
+    fn charge(&self, constant: Option<Term<'b>>, y: Var<'b>, copies: bool, few: f64) -> Result<Charge<'b>> {
+        let n = volume(&y.shape()?)?;
+        // The functional itself passes as it is, unless it is summed over copies.
+        let (terms, error) = match constant {
+            _ if copies => (n, self.size * gamma(n)?),
+            Some(term) => (1, term.size * few),
+            None => (1, self.size * few),
+        };
+        let batched =
+            |v: Var<'b>| if v.shape().is_ok_and(|s| s.known().is_none()) { v.expand_like(y) } else { v };
+        Ok(Charge {
+            value: constant.map(|term| batched(term.value)),
+            spread: None,
+            error: (error + TINY).expand_like(y),
+            floor: Some(floor(&self.sizes, terms, n)?),
+        })
+    }
+}
+
 /// A sum of the inputs and their negatives.
 fn signed<'b>(s: &Site<'_, 'b>, signs: &[f64]) -> Result<Option<Vec<Image<'b>>>> {
     let mut constant: Option<Term> = None;
     let mut varying: Vec<(&Known<'b>, f64)> = Vec::new();
     for (i, &sign) in signs.iter().enumerate() {
-        let turned = |v: Var<'b>| if sign < 0.0 { -v } else { v };
-        match s.known(i) {
-            Some(x) => varying.push((x, sign)),
-            None => {
-                let Some(given) = s.optional(i) else { return Ok(None) };
-                let term = Term::exact(turned(given));
-                constant = Some(
-                    constant.map_or(term, |c| Term { value: c.value + term.value, size: c.size + term.size }),
-                );
-            }
+        if let Some(x) = s.known(i) {
+            varying.push((x, sign));
+            continue;
         }
+        let Some(given) = s.optional(i) else { return Ok(None) };
+        let term = Term::exact(if sign < 0.0 { -given } else { given });
+        constant = Some(constant.map_or(term, |sum| sum + term));
     }
-    let y = s.apply(&s.ends(|x| x.lower))[0];
+    let y = s.lowest();
     let shape = y.shape()?;
     if !aligned(&varying, &shape)? {
         return Ok(None);
     }
-    let mut sum: Option<Interval> = None;
-    // Of both ends, the sizes of their terms.
-    let mut ends: Option<Interval> = None;
-    let mut sizes = Vec::new();
-    for &(x, sign) in &varying {
-        let Interval { lower, upper } = x.interval;
-        let part = if sign < 0.0 { Interval { lower: -upper, upper: -lower } } else { x.interval };
-        sum =
-            Some(sum.map_or(part, |s| Interval { lower: s.lower + part.lower, upper: s.upper + part.upper }));
-        let absolute = part.map(|end| end.apply("Abs"));
-        ends = Some(ends.map_or(absolute, |e| Interval {
-            lower: e.lower + absolute.lower,
-            upper: e.upper + absolute.upper,
-        }));
-        sizes.push(x.interval.size());
-    }
-    let (Some(mut sum), Some(mut ends), Some(mut size)) =
-        (sum, ends, sizes.iter().copied().reduce(|a, b| a + b))
-    else {
-        return Ok(None);
-    };
+    let Some(mut sum) = Sum::of(&varying) else { return Ok(None) };
     let few = gamma(signs.len())?;
     let alone = varying.len() == 1;
     let tightness = if alone { varying[0].0.tightness } else { Tightness::Loose };
@@ -68,41 +99,26 @@ fn signed<'b>(s: &Site<'_, 'b>, signs: &[f64]) -> Result<Option<Vec<Image<'b>>>>
     let copies = varying.iter().map(|(x, _)| widens(x)).collect::<Result<Vec<_>>>()?.contains(&true);
     if alone && constant.is_none() && !copies {
         let rounding = varying[0].0.error;
-        return Ok(Some(vec![Image { rounding, ..Image::moved(sum, tightness) }]));
+        return Ok(Some(vec![Image { rounding, ..Image::moved(sum.interval, tightness) }]));
     }
     if let Some(term) = constant {
-        sum = sum.map(|end| end + term.value);
-        ends = ends.map(|end| end + term.size);
-        size = size + term.size;
+        sum = sum.and(term);
     }
     let tightness = if copies { tightness.min(Tightness::Tight) } else { tightness };
     let errors: Option<Vec<Var>> = varying.iter().map(|(x, _)| x.error).collect();
     let errors = errors.and_then(|errors| errors.into_iter().reduce(|a, b| a + b));
-    let rounding = errors.map(|e| ((e + (size + e) * few) * (1.0 + 2.0 * few) + TINY).expand_like(y));
+    let rounding = errors.map(|e| ((e + (sum.size + e) * few) * (1.0 + 2.0 * few) + TINY).expand_like(y));
     let interval = if y.counts_rounding() {
-        let margin = ends.map(|end| end * few + TINY);
-        Interval { lower: sum.lower - margin.lower, upper: sum.upper + margin.upper }
+        let margin = sum.ends.map(|end| end * few + TINY);
+        Interval { lower: sum.interval.lower - margin.lower, upper: sum.interval.upper + margin.upper }
     } else {
-        sum
+        sum.interval
     };
     let interval = interval.map(|end| end.expand_like(y));
     if constant.is_none() && !copies {
         return Ok(Some(vec![Image { rounding, ..Image::moved(interval, tightness) }]));
     }
-    // The functional itself passes as it is, unless it is summed over copies.
-    let (terms, error) = match constant {
-        _ if copies => (volume(&shape)?, size * gamma(volume(&shape)?)?),
-        Some(term) => (1, term.size * few),
-        None => (1, size * few),
-    };
-    let batched =
-        |v: Var<'b>| if v.shape().is_ok_and(|s| s.known().is_none()) { v.expand_like(y) } else { v };
-    let charge = Charge {
-        value: constant.map(|term| batched(term.value)),
-        spread: None,
-        error: (error + TINY).expand_like(y),
-        floor: Some(floor(&sizes, terms, volume(&shape)?)?),
-    };
+    let charge = sum.charge(constant, y, copies, few)?;
     Ok(Some(vec![Image { interval, tightness, charge: Some(charge), rounding }]))
 }
 

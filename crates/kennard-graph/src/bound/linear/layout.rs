@@ -39,7 +39,7 @@ enum Copies {
 /// Between floats: a number stays what it is. (That a model rounds to half precision is its own forward error.)
 fn cast<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     let Some(x) = s.only(0) else { return Ok(None) };
-    let float = s.apply(&s.ends(|x| x.lower))[0].ty()?.dtype.is_float();
+    let float = s.lowest().ty()?.dtype.is_float();
     Ok(float.then(|| vec![Image::moved(x.interval, x.tightness)]))
 }
 
@@ -76,7 +76,7 @@ fn image<'b>(interval: Interval<'b>, x: Var<'b>, tightness: Tightness, copies: C
 /// The same elements in the same order. A sample's stay its own where the batch is behind as many elements as before.
 fn same_elements<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     let Some(x) = s.only(0) else { return Ok(None) };
-    let interval = x.interval.map(|end| s.apply(&[(0, end)])[0]);
+    let interval = s.interval();
     let before = |shape: &Shape| Ok::<_, GraphError>(Shape(shape.0[..batch_axis(shape)?].to_vec()).volume());
     let same = before(&x.shape)? == before(&interval.lower.shape()?)?;
     Ok(same.then(|| vec![Image::moved(interval, x.tightness)]))
@@ -106,27 +106,25 @@ fn trilu<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
 /// Axes permuted, the batch among them.
 fn transpose<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     let Some(x) = s.only(0) else { return Ok(None) };
-    Ok(Some(vec![Image::moved(x.interval.map(|end| s.apply(&[(0, end)])[0]), x.tightness)]))
+    Ok(Some(vec![Image::moved(s.interval(), x.tightness)]))
 }
 
 /// Side by side, not along the batch.
 fn concat<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     let varying = s.varying();
-    let (lower, upper) = (s.apply(&s.ends(|i| i.lower))[0], s.apply(&s.ends(|i| i.upper))[0]);
-    let y = lower.shape()?;
+    let interval = s.interval();
+    let y = interval.lower.shape()?;
     let axis = batch_axis(&y)?;
     if s.axis(s.node.int("axis", 0), y.rank())? == axis {
         return Ok(None);
     }
-    let interval = Interval { lower, upper };
     let known = varying.iter().filter_map(|&i| s.known(i));
     let tightness = known.map(|x| x.tightness).min().unwrap_or(Tightness::Loose);
     let tightness = if varying.len() > 1 { tightness.min(Tightness::Tight) } else { tightness };
     if varying.len() == s.node.inputs.len() {
         return Ok(Some(vec![Image::moved(interval, tightness)]));
     }
-    let zeros: Vec<_> = s.ends(|i| i.lower).into_iter().map(|(i, end)| (i, end.zeros_like())).collect();
-    Ok(Some(vec![with_value(interval, s.apply(&zeros)[0], tightness)?]))
+    Ok(Some(vec![with_value(interval, s.at_zero(), tightness)?]))
 }
 
 /// An image with elements of its own: `value` where nothing varies, else 0.
@@ -147,11 +145,7 @@ fn pad<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     let number = s.optional(2).map(|v| v.as_constant().and_then(|v| v.item()));
     match number {
         None | Some(Some(0.0)) => moved(s, Copies::None),
-        _ => {
-            let interval = x.interval.map(|end| s.apply(&[(0, end)])[0]);
-            let value = s.apply(&[(0, x.interval.lower.zeros_like())])[0];
-            Ok(Some(vec![with_value(interval, value, x.tightness)?]))
-        }
+        _ => Ok(Some(vec![with_value(s.interval(), s.at_zero(), x.tightness)?])),
     }
 }
 
@@ -163,8 +157,7 @@ fn expand<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     if own + y.rank() - x.shape.rank() != axis || x.shape.0[own] != y.0[axis] {
         return Ok(None);
     }
-    let interval = x.interval.map(|end| s.apply(&[(0, end)])[0]);
-    Ok(Some(vec![image(interval, x.interval.size(), x.tightness, Copies::Some)?]))
+    Ok(Some(vec![image(s.interval(), x.interval.size(), x.tightness, Copies::Some)?]))
 }
 
 /// Elements at constant places along the axes before the batch.
@@ -183,8 +176,7 @@ fn choose<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     if s.fixed(0).is_none() {
         return Ok(None);
     }
-    let interval =
-        Interval { lower: s.apply(&s.ends(|x| x.lower))[0], upper: s.apply(&s.ends(|x| x.upper))[0] };
+    let interval = s.interval();
     let y = interval.lower.shape()?;
     let (axis, n) = (batch_axis(&y)?, volume(&y)?);
     let varying = s.varying();
@@ -208,8 +200,7 @@ fn choose<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     if varying.len() > 1 && !copies {
         return Ok(Some(vec![Image::moved(interval, tightness)]));
     }
-    let zeros: Vec<_> = s.ends(|i| i.lower).into_iter().map(|(i, end)| (i, end.zeros_like())).collect();
-    let value = (varying.len() == 1).then(|| s.apply(&zeros)[0]);
+    let value = (varying.len() == 1).then(|| s.at_zero());
     sizes.extend(value.map(|value| value.apply("Abs")));
     // The adjoint sums over copies.
     let terms = if copies { n } else { 1 };

@@ -12,18 +12,20 @@ use crate::{Result, Var};
 pub(super) const RULES: &[(&str, Linear)] =
     &[("Gemm", gemm), ("MatMul", matmul), ("Einsum", einsum), ("Conv", conv), ("ConvTranspose", conv)];
 
-/// Of a sum of what varies: a sum over a box is as wide as its bounds say.
+/// The tightness of a sum of what varies: a sum over a box is as wide as its bounds say.
 fn summed(x: &Known) -> Tightness {
     if x.tightness == Tightness::Box { Tightness::Tight } else { Tightness::Loose }
+}
+
+/// Whether samples lie along the first axis, and the bias is the same for all of them.
+fn is_layer(s: &Site, x: &Known) -> Result<bool> {
+    Ok(batch_axis(&x.shape)? == 0 && (s.optional(2).is_none() || s.fixed(2).is_some()))
 }
 
 /// `Y = α·X·W' + β·C`.
 fn gemm<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     let (Some(x), Some(w)) = (s.only(0), s.fixed(1)) else { return Ok(None) };
-    if batch_axis(&x.shape)? != 0
-        || s.node.int("transA", 0) != 0
-        || s.optional(2).is_some() && s.fixed(2).is_none()
-    {
+    if !is_layer(s, x)? || s.node.int("transA", 0) != 0 {
         return Ok(None);
     }
     let alpha = s.node.float("alpha", 1.0);
@@ -132,7 +134,7 @@ fn sides(w: Var) -> Result<[usize; 2]> {
 /// A convolution or its adjoint. The weights are `[M, C/groups, …]`, or `[C, M/groups, …]`.
 fn conv<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     let (Some(x), Some(w)) = (s.only(0), s.fixed(1)) else { return Ok(None) };
-    if batch_axis(&x.shape)? != 0 || s.optional(2).is_some() && s.fixed(2).is_none() {
+    if !is_layer(s, x)? {
         return Ok(None);
     }
     let rank = x.shape.rank();

@@ -90,7 +90,7 @@ fn square<'b>(s: &Site<'_, 'b>, x: &Known<'b>) -> Result<Option<Relaxed<'b>>> {
     curve.convex(x.interval, x.interval.centre()).relaxed(s, 0, interval)
 }
 
-/// Of matrices, the last two axes; the batch is before these.
+/// Products of matrices over the last two axes; the batch is before these.
 pub(super) fn matmul<'b>(s: &Site<'_, 'b>) -> Result<Option<Relaxed<'b>>> {
     let (Some(x), Some(y)) = (s.known(0), s.known(1)) else { return Ok(None) };
     let shape = s.shape()?;

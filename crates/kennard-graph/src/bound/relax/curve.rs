@@ -14,7 +14,7 @@ pub(super) struct Curve<'c, 'b> {
     pub slope: &'c dyn Fn(Var<'b>) -> Var<'b>,
     pub share: f64,
     pub much: f64,
-    /// By which share of itself the derivative is off.
+    /// The relative error of the derivative.
     pub slope_share: f64,
 }
 
@@ -102,7 +102,7 @@ impl<'b> Curve<'_, 'b> {
 
     /// For an odd function that is convex below 0 and concave above: both lines.
     pub fn s_shaped(&self, x: Interval<'b>, far: f64) -> Lines<'b> {
-        let mirrored = self.above_s_shaped(Interval { lower: -x.upper, upper: -x.lower }, far);
+        let mirrored = self.above_s_shaped(-x, far);
         let lower = Line { slope: mirrored.slope, intercept: -mirrored.intercept };
         Lines { lower, upper: self.above_s_shaped(x, far) }
     }

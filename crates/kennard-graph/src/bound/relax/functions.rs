@@ -183,7 +183,7 @@ fn reciprocal<'b>(s: &Site<'_, 'b>) -> Bounded<'b> {
     let touching = within(x, x.interval.centre());
     let right = curve.convex(x.interval, touching);
     // 1/x = −1/(−x)
-    let mirrored = curve.convex(Interval { lower: -upper, upper: -lower }, -touching);
+    let mirrored = curve.convex(-x.interval, -touching);
     let turned = |line: Line<'b>| Line { slope: line.slope, intercept: -line.intercept };
     let left = Lines { lower: turned(mirrored.upper), upper: turned(mirrored.lower) };
     let positive = lower.with("Greater", zero);

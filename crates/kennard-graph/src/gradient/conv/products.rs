@@ -43,11 +43,11 @@ impl Convolution {
     }
 }
 
-/// With zeros where windows go beyond the ends.
+/// Padded with zeros where windows go beyond the ends.
 fn padded<'b>(x: Var<'b>, axes: &[Axis]) -> Var<'b> {
     let Ok(shape) = x.shape() else { return x };
     let before = axes.iter().map(|axis| axis.before as i64);
-    let after = axes.iter().map(|axis| (-axis.rest()).max(0));
+    let after = axes.iter().map(|axis| axis.after() as i64);
     let mut pads = vec![0; 2 * shape.rank()];
     for (i, (before, after)) in (2..).zip(before.zip(after)) {
         (pads[i], pads[shape.rank() + i]) = (before, after);

@@ -10,7 +10,7 @@ const TENSOR: u128 = 1 << 26;
 const TENSORS: u128 = 1 << 31;
 /// Multiplications and additions of a node, per sample.
 const WORK: u128 = 1 << 37;
-/// Those of all nodes together that depend on no input.
+/// Multiplications and additions of all nodes together that depend on no input.
 const CONSTANT_WORK: u128 = 1 << 34;
 /// Elements that may be computed from constants, beyond four times those that the file has.
 const CONSTANTS: u128 = 1 << 26;

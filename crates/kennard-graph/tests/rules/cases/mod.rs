@@ -1,4 +1,4 @@
-//! The cases, one file a family of rules; each is listed in `main.rs` too.
+//! The cases, one file per family of rules; each is listed in `main.rs` too.
 
 pub mod activation;
 pub mod conv;

@@ -9,7 +9,7 @@ mod tests;
 use kennard_graph::Tree;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Attack, MinimumNorm, Run, Subject};
+use super::{Answer, Attack, MinimumNorm, Search, Subject};
 use crate::Norm;
 use cells::Cells;
 use space::Space;
@@ -75,7 +75,7 @@ impl Attack for Leaves {
         true
     }
 
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Search<'a> {
         Box::pin(async move {
             let trees = subject.trees().ok_or("the model is not known to be a tree ensemble")?;
             let space = Space::of(subject);

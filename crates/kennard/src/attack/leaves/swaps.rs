@@ -271,7 +271,7 @@ impl Cell {
         self.0.iter().map(|ends| ends.map(|end| end.first)).collect()
     }
 
-    /// The same as far as other trees ask for it.
+    /// The region as far as trees other than this one ask for it.
     fn without(&self, tree: usize) -> ElementRanges {
         let others = |end: End| if end.owner == Some(tree) { end.second } else { end.first };
         self.0.iter().map(|ends| ends.map(others)).collect()

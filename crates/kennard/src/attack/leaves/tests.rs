@@ -49,6 +49,17 @@ fn all() -> Vec<[f32; D]> {
     points.collect()
 }
 
+/// The distance of the closest valid point of another class.
+fn smallest(trees: &Trees, origin: &[f32; D], norm: Norm) -> Option<f64> {
+    let own = answer(trees, origin).prediction();
+    let others = all().into_iter().filter(|x| answer(trees, x).prediction() != own);
+    others.map(|x| norm.distance(origin, &x)).min_by(f64::total_cmp)
+}
+
+fn closest(threat: ThreatModel) -> AttackConditions {
+    AttackConditions { criterion: Criterion::Closest, ..AttackConditions::first(threat, 0) }
+}
+
 fn run(attack: &Leaves, trees: &Trees, attacked: AttackedSample, conditions: AttackConditions) -> Verdict {
     let oracle = Oracle::default();
     let attacked = AttackedSample { trees: Some(trees), ..attacked };
@@ -80,15 +91,12 @@ fn whole_numbers_and_groups_are_kept() {
             let threat = ThreatModel::unlimited(norm, BOUNDS).unwrap();
             let valid = lattice.around(&origin, &threat, None);
             let attacked = AttackedSample { valid: Some(&valid), ..attacked };
-            let conditions =
-                AttackConditions { criterion: Criterion::Closest, ..AttackConditions::first(threat, 0) };
             let [whole, few] = [Leaves::default(), Leaves { cells: 3, starts: 1 }]
-                .map(|attack| run(&attack, &trees, attacked, conditions));
+                .map(|attack| run(&attack, &trees, attacked, closest(threat)));
             let size = |verdict: &Verdict| {
                 verdict.adversarial.as_ref().map(|found| norm.distance(&origin, &found.point))
             };
-            let others = all().into_iter().filter(|x| answer(&trees, x).prediction() != clean.prediction());
-            let smallest = others.map(|x| norm.distance(&origin, &x)).min_by(f64::total_cmp);
+            let smallest = smallest(&trees, &origin, norm);
             assert_eq!((size(&whole), whole.proved), (smallest, Some(true)), "{norm}, round {round}");
             found += usize::from(smallest.is_some());
             // No attack works at a fixed number of elements.
@@ -165,12 +173,9 @@ fn branches_that_lead_to_the_same_are_searched_to_the_end() {
             let threat = ThreatModel::unlimited(norm, BOUNDS).unwrap();
             let valid = lattice.around(&origin, &threat, None);
             let attacked = AttackedSample { valid: Some(&valid), ..attacked };
-            let conditions =
-                AttackConditions { criterion: Criterion::Closest, ..AttackConditions::first(threat, 0) };
-            let verdict = run(&Leaves::default(), &trees, attacked, conditions);
+            let verdict = run(&Leaves::default(), &trees, attacked, closest(threat));
             let size = verdict.adversarial.as_ref().map(|found| norm.distance(&origin, &found.point));
-            let others = all().into_iter().filter(|x| answer(&trees, x).prediction() != clean.prediction());
-            let smallest = others.map(|x| norm.distance(&origin, &x)).min_by(f64::total_cmp);
+            let smallest = smallest(&trees, &origin, norm);
             assert_eq!((size, verdict.proved), (smallest, Some(true)), "{norm}, round {round}");
             found += usize::from(smallest.is_some());
         }

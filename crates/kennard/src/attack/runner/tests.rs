@@ -2,7 +2,7 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 
 use super::super::subject::Criterion;
-use super::super::{Run, join};
+use super::super::{Search, join};
 use super::*;
 use crate::answer::Answer;
 use crate::engine::Program;
@@ -16,7 +16,7 @@ impl Attack for Asking<'_> {
         "asking"
     }
 
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Search<'a> {
         Box::pin(async move {
             let told = |answer: &Answer| self.1.lock().unwrap().push(answer.prediction());
             let (others, two) = self.0.split_last_chunk::<2>().unwrap();

@@ -47,7 +47,8 @@ impl Subject<'_> {
         self.ask_each(Query::logits(self.joined(points))).await
     }
 
-    /// The same at points in the units of the sample, all valid, where the others are in those of its frame.
+    /// The logits at each of many points in the units of the sample, all valid; [`logits_of_each`](Self::logits_of_each) takes them in those
+    /// of its frame.
     pub(in crate::attack) async fn logits_inside(&self, points: &[Vec<f32>]) -> Vec<Answer> {
         self.ask_each(Query::logits(points.concat())).await
     }

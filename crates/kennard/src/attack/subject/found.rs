@@ -31,7 +31,7 @@ pub(in crate::attack) enum Pause {
 /// closest in turn, and farther ones that are adversarial by more.
 const KEPT: usize = 12;
 
-/// Drops one that is neither the first nor the last, the one whose neighbours are nearest to each other: an attack that closes in
+/// Drops the candidate whose neighbours are nearest to each other, the first and the last left aside: an attack that closes in
 /// on the boundary meets many points within rounding of it, none of which may be adversarial.
 fn thin(candidates: &mut Vec<Candidate>) {
     let gap = |i: usize| candidates[i - 1].distance / candidates[i + 1].distance.max(f64::MIN_POSITIVE);

@@ -9,7 +9,7 @@ use crate::audit::distances::Distances;
 pub struct Clean {
     /// How many are classified correctly.
     pub correct: u64,
-    /// Of how many it is not known yet.
+    /// Of how many samples it is not known yet.
     pub pending: u64,
     /// The share of all samples that are classified correctly; null while some are pending.
     pub accuracy: Option<f64>,
@@ -28,7 +28,7 @@ pub struct AttackSummary {
     pub changed: Vec<String>,
     /// How many samples stay correctly classified.
     pub robust: u64,
-    /// Of how many it is not known yet.
+    /// Of how many samples it is not known yet.
     pub pending: u64,
     /// The share of all samples that stay correctly classified; null while some are pending.
     pub robust_accuracy: Option<f64>,
@@ -83,7 +83,7 @@ pub struct MinimalSummary {
 pub struct Robust {
     /// How many samples no attack breaks.
     pub robust: u64,
-    /// Of how many it is not known yet.
+    /// Of how many samples it is not known yet.
     pub pending: u64,
     /// The share of all samples that no attack breaks; null while some are pending.
     pub robust_accuracy: Option<f64>,

@@ -19,8 +19,7 @@ fn behind(c: f32, end: impl for<'b> Fn(Var<'b>) -> Var<'b>) -> Engine {
     };
     let sums = x.with("MatMul", tensor(&[1, 2], [1.0, 1.0])) + tensor(&[2], [c, 0.0]);
     builder.output("z", end(sums.apply("Relu")));
-    let classifier = Classifier::new(&builder.finish().unwrap(), &[1], &Preprocessing::default()).unwrap();
-    Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &EngineOptions::default()).unwrap()
+    engine_of(&builder.finish().unwrap(), &[1])
 }
 
 /// By intervals the margin is `c − 2ε` and may be as small as what rounding can do; the true one is c. The certificate stays that of
@@ -70,7 +69,5 @@ fn summed<'b>(z: Var<'b>) -> Var<'b> {
 
 /// A machine of two classes: `s = x + ½`.
 fn machine() -> Engine {
-    let graph = linear(&[1.0, 0.0], 0.5, false);
-    let classifier = Classifier::new(&graph, &[1], &Preprocessing::default()).unwrap();
-    Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &EngineOptions::default()).unwrap()
+    engine_of(&linear(&[1.0, 0.0], 0.5, false), &[1])
 }

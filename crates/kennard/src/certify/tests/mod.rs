@@ -46,6 +46,12 @@ fn engine_in(dtype: DType, preprocessing: &Preprocessing, micro_batch: usize) ->
     Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &options).unwrap()
 }
 
+/// An engine of a graph as it is.
+fn engine_of(graph: &Graph, shape: &[usize]) -> Engine {
+    let classifier = Classifier::new(graph, shape, &Preprocessing::default()).unwrap();
+    Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &EngineOptions::default()).unwrap()
+}
+
 fn samples(count: usize) -> DataSet {
     let mut random = stream(12, &[], "samples");
     let inputs: Vec<f32> = (0..count * D).map(|_| random.random_range(0.3f32..0.7)).collect();
@@ -218,10 +224,7 @@ fn what_has_no_bounds_is_refused() {
             _ => x.apply(op),
         };
         builder.output("logits", out);
-        let classifier =
-            Classifier::new(&builder.finish().unwrap(), &[4], &Preprocessing::default()).unwrap();
-        let engine =
-            Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &EngineOptions::default()).unwrap();
+        let engine = engine_of(&builder.finish().unwrap(), &[4]);
         let threat = ThreatModel::within(Norm::Linf, 0.1, [0.0, 1.0]).unwrap();
         Certifier::new(&engine, threat, None, BoundMethod::TIGHTEST, None)
             .err()
@@ -271,9 +274,7 @@ fn rounded_levels_are_certified() {
     let x = builder.input("x", TensorType::new(DType::U8, vec![Dim::BATCH, Dim::Known(2)]));
     let w = Tensor::from(ArrayD::from_shape_vec(IxDyn(&[2, 2]), vec![1.0f32, -1.0, -1.0, 1.0]).unwrap());
     builder.output("y", x.cast(DType::F32).with("MatMul", builder.constant(w)));
-    let classifier = Classifier::new(&builder.finish().unwrap(), &[2], &Preprocessing::default()).unwrap();
-    let engine =
-        Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &EngineOptions::default()).unwrap();
+    let engine = engine_of(&builder.finish().unwrap(), &[2]);
     // The levels of a sample, epsilon in levels, and whether all that can be reached is of class 0.
     for (levels, eps, certified) in [
         ([101.4, 100.2], 0.5, false),

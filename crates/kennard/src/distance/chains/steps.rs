@@ -103,7 +103,7 @@ impl ErrorChains {
     }
 }
 
-/// One of states, with their weights as probabilities.
+/// Chooses one of the states, with their weights as probabilities.
 pub(super) fn choose<'s>(
     states: impl Iterator<Item = &'s ErrorChainState> + Clone,
     random: &mut ChaCha8Rng,

@@ -12,7 +12,7 @@ pub(super) struct ChainSums {
     pub(super) count: f64,
     /// (d)
     pub(super) z: Vec<f64>,
-    /// Of places along the axis of its part, and of their squares.
+    /// The sums of places along the axis of the part, and of their squares.
     pub(super) along: f64,
     pub(super) square: f64,
 }

@@ -51,38 +51,7 @@ impl Engine {
         // One at a time its answer depends on nothing but the sample.
         let alone = classifier.mixes_samples() || runtime.rounds_by_place(&given)?;
         let untouched = (if alone { fixed.unwrap_or(1) } else { micro_batch }, alone);
-        let mut warnings = classifier.warnings().to_vec();
-        if let Some(passes) = classifier.module().map(|module| module.passes()).filter(|passes| *passes > 1) {
-            let message = format!(
-                "the model answers at random: every answer and every gradient is the mean of {passes} passes, decisions are \
-                 those of the mean logits, and a second run gives other figures"
-            );
-            warnings.push(Warning::new("expectation", message));
-        }
-        if let Some(tensor) = runtime.narrows_integers(&given)? {
-            let message = format!(
-                "the model computes `{tensor}` in 64-bit integers, {} in 32 bits: answers are wrong where values need more \
-                 bits. Use the runtime onnxruntime",
-                runtime.name()
-            );
-            warnings.push(Warning::new("untouched-model", message));
-        }
-        if let Some(op) = runtime.spells_out(&given) {
-            let message = format!(
-                "{} has no {op}: what is judged is the same function in basic operators, which round otherwise than the \
-                 file's own. Use the runtime onnxruntime",
-                runtime.name()
-            );
-            warnings.push(Warning::new("untouched-model", message));
-        }
-        if let Some(tensor) = runtime.check_precision(&given)? {
-            let message = format!(
-                "the model computes in half precision (`{tensor}` and others), {} in single precision: the figures are \
-                 those of the model in single precision, not of the model as given. Use the runtime onnxruntime",
-                runtime.name()
-            );
-            warnings.push(Warning::new("untouched-model", message));
-        }
+        let warnings = warnings(&classifier, &runtime, &given)?;
         Ok(Engine {
             classifier,
             surrogate: None,
@@ -99,9 +68,49 @@ impl Engine {
             batch_is_given: fixed.is_some() || options.micro_batch.is_some(),
             asked: (options.micro_batch, usize::MAX),
             limit: None,
-            curbed: None,
+            limited_by_memory: None,
         })
     }
+}
+
+/// The warnings of the classifier, and those about what a runtime computes otherwise than the model `given`.
+///
+/// # Errors
+/// When the types of the model contradict each other.
+fn warnings(classifier: &Classifier, runtime: &Runtime, given: &Graph) -> Result<Vec<Warning>> {
+    let mut warnings = classifier.warnings().to_vec();
+    if let Some(passes) = classifier.module().map(|module| module.passes()).filter(|passes| *passes > 1) {
+        let message = format!(
+            "the model answers at random: every answer and every gradient is the mean of {passes} passes, decisions are \
+             those of the mean logits, and a second run gives other figures"
+        );
+        warnings.push(Warning::new("expectation", message));
+    }
+    if let Some(tensor) = runtime.narrows_integers(given)? {
+        let message = format!(
+            "the model computes `{tensor}` in 64-bit integers, {} in 32 bits: answers are wrong where values need more \
+             bits. Use the runtime onnxruntime",
+            runtime.name()
+        );
+        warnings.push(Warning::new("untouched-model", message));
+    }
+    if let Some(op) = runtime.spells_out(given) {
+        let message = format!(
+            "{} has no {op}: what is judged is the same function in basic operators, which round otherwise than the \
+             file's own. Use the runtime onnxruntime",
+            runtime.name()
+        );
+        warnings.push(Warning::new("untouched-model", message));
+    }
+    if let Some(tensor) = runtime.check_precision(given)? {
+        let message = format!(
+            "the model computes in half precision (`{tensor}` and others), {} in single precision: the figures are \
+             those of the model in single precision, not of the model as given. Use the runtime onnxruntime",
+            runtime.name()
+        );
+        warnings.push(Warning::new("untouched-model", message));
+    }
+    Ok(warnings)
 }
 
 /// The largest power of two of samples whose two largest neighbouring activations fit the cache.

@@ -1,6 +1,6 @@
 //! Where an attack may go, and the attack.
 
-use crate::attack::{Aim, Attack, Loss, Pgd, Run, Subject};
+use crate::attack::{Aim, Attack, Loss, Pgd, Search, Subject};
 use crate::{Norm, ThreatModel};
 
 /// A sample in one of the two spaces.
@@ -41,7 +41,7 @@ impl Attack for PartialAscent {
         self.pgd.name()
     }
 
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Search<'a> {
         Box::pin(async move {
             let away = Aim::Away(Loss::LogOdds);
             self.pgd.ascend(subject, away, &self.threat, self.moving, &mut subject.random(0)).await;

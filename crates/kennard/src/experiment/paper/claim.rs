@@ -196,10 +196,14 @@ pub fn over_seeds(values: &[f64]) -> Option<Figure> {
     Figure::over_clusters(values, |chosen| Some(chosen.iter().copied().sum::<f64>() / chosen.len() as f64))
 }
 
+/// The mean of a figure over seeds as [`over_seeds`] has it; unknown where that has none.
+pub fn mean_over_seeds(values: impl Iterator<Item = f64>) -> Figure {
+    over_seeds(&values.collect::<Vec<_>>()).unwrap_or(Figure::UNKNOWN)
+}
+
 /// A figure with its interval, in words.
 pub fn worded(figure: &Figure) -> String {
-    let [low, high] = figure.interval;
-    format!("{} [{}, {}]", short(figure.value), short(low), short(high))
+    figure.worded("", short)
 }
 
 /// A p-value in words, with as many digits as it takes to be on its own side of 0.05.

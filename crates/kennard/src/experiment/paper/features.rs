@@ -4,15 +4,15 @@ use std::sync::atomic::Ordering;
 
 use kennard_graph::Graph;
 
-use super::claim::{Claim, has_not_learnt, over_seeds, too_brief};
+use super::claim::{Claim, has_not_learnt, mean_over_seeds, too_brief};
 use super::seeds::{SEEDS, without_seed};
 use super::{Conditions, PaperReport, epochs, value};
 use crate::data::Selection;
 use crate::engine::EngineOptions;
-use crate::experiment::{AtSize, Features, FeaturesReport, Lab};
+use crate::experiment::{AtSize, Features, FeaturesReport, Lab, lab};
 use crate::packet::Hidden;
 use crate::picture::{Chart, Curve};
-use crate::{Error, Figure, Result};
+use crate::{Figure, Mismatch, Result};
 
 /// Radii as shares of the l2 norm, of the tensor and of the pixels.
 const RELATIVE: [f64; 5] = [0.02, 0.05, 0.1, 0.2, 0.4];
@@ -23,12 +23,8 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     for group in lab.runs().chunks(SEEDS as usize) {
         let (mut networks, mut too_small) = (Vec::new(), too_brief(epochs(lab)));
         for run in group {
-            let directory = on.out.join(&run.name);
-            if !lab.train(run, &directory)? {
-                return Ok(None);
-            }
-            let model = directory.join("last.onnx");
-            let (data, engine) = lab.open(&model)?;
+            let trained = lab::trained(lab, run, &on.out.join(&run.name))?;
+            let Some((model, data, engine)) = trained else { return Ok(None) };
             let selection = lab.audit(&model, &data, &engine)?.samples;
             if let Selection::Random { count, .. } = selection {
                 samples = count.to_string();
@@ -47,7 +43,8 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
         }
         let name = without_seed(&group[0].name);
         let clean = mean_of(&networks, |n| n.clean.accuracy);
-        report.text += &format!("\n## {name}\n\nClean accuracy {}.\n\n{}", percent(&clean), table(&networks));
+        report.text +=
+            &format!("\n## {name}\n\nClean accuracy {}.\n\n{}", clean.percent(" %", 1), table(&networks));
         let claims = (0..RELATIVE.len()).map(|size| claim(name, &networks, size).unless(too_small.clone()));
         report.claims.extend(claims);
         report.figures[name] = value(&networks)?;
@@ -67,7 +64,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
 /// The tensor behind the last convolution and its ReLU.
 pub(super) fn last_features(graph: &Graph) -> Result<String> {
     let conv = graph.nodes.iter().rposition(|node| node.op == "Conv");
-    let conv = conv.ok_or_else(|| Error::Mismatch("the network has no convolution".into()))?;
+    let conv = conv.ok_or(Mismatch::Lacks("convolution"))?;
     let output = &graph.nodes[conv].outputs[0];
     let behind = graph.nodes.iter().find(|node| node.op == "Relu" && node.inputs.contains(output));
     Ok(behind.map_or(output, |node| &node.outputs[0]).clone())
@@ -85,13 +82,7 @@ fn claim(network: &str, networks: &[FeaturesReport], size: usize) -> Claim {
 
 /// The mean over networks, which differ in their seeds.
 fn mean_of(networks: &[FeaturesReport], of: impl Fn(&FeaturesReport) -> f64) -> Figure {
-    let values: Vec<f64> = networks.iter().map(of).collect();
-    over_seeds(&values).unwrap_or(Figure::new(f64::NAN, [f64::NAN; 2]))
-}
-
-fn percent(share: &Figure) -> String {
-    let [low, high] = share.interval;
-    format!("{:.1} % [{:.1}, {:.1}]", 100.0 * share.value, 100.0 * low, 100.0 * high)
+    mean_over_seeds(networks.iter().map(of))
 }
 
 fn table(networks: &[FeaturesReport]) -> String {
@@ -100,7 +91,7 @@ fn table(networks: &[FeaturesReport]) -> String {
     for (size, relative) in RELATIVE.iter().enumerate() {
         let features = mean_of(networks, |n| n.sizes[size].features.accuracy);
         let pixels = mean_of(networks, |n| n.sizes[size].pixels.accuracy);
-        text += &format!("| {relative} | {} | {} |\n", percent(&features), percent(&pixels));
+        text += &format!("| {relative} | {} | {} |\n", features.percent(" %", 1), pixels.percent(" %", 1));
     }
     text
 }

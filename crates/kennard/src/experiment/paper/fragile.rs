@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::claim::{Claim, is_not_accurate, over_seeds};
+use super::claim::{Claim, is_not_accurate, mean_over_seeds};
 use super::seeds::SEEDS;
 use super::{Conditions, PaperReport};
 use crate::attack::{Parameters, attack};
@@ -21,11 +21,8 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     let (mut networks, mut attacked) = (Vec::new(), f64::NAN);
     for run in lab.runs() {
         let directory = on.out.join(&run.name);
-        if !lab.train(run, &directory)? {
-            return Ok(None);
-        }
-        let model = directory.join("last.onnx");
-        let (data, engine) = lab.open(&model)?;
+        let trained = lab::trained(lab, run, &directory)?;
+        let Some((model, data, engine)) = trained else { return Ok(None) };
         let ThreatModel { norm, eps, bounds } = lab.audit(&model, &data, &engine)?.threat;
         attacked = eps;
         let mut summaries = Vec::new();
@@ -49,7 +46,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     Ok(Some(report(&networks, lab.runs()[0].arch.as_deref().unwrap_or(""), attacked)?))
 }
 
-/// Of complete audits, every share is known.
+/// The clean accuracy. In complete audits every share is known.
 fn clean(summaries: &[Summary]) -> f64 {
     summaries[0].clean.accuracy.unwrap_or(f64::NAN)
 }
@@ -61,13 +58,9 @@ fn left(summaries: &[Summary], size: usize, attack: usize) -> f64 {
 
 /// What was found of each seed's network, its summaries in the order of [`SIZES`].
 fn report(networks: &[Vec<Summary>], arch: &str, eps: f64) -> Result<PaperReport> {
-    let mean = |of: &dyn Fn(&[Summary]) -> f64| {
-        let values: Vec<f64> = networks.iter().map(|summaries| of(summaries)).collect();
-        over_seeds(&values).unwrap_or(Figure::new(f64::NAN, [f64::NAN; 2]))
-    };
-    let percent = |Figure { value, interval: [low, high], .. }: Figure| {
-        format!("{:.2} % [{:.2}, {:.2}]", 100.0 * value, 100.0 * low, 100.0 * high)
-    };
+    let mean =
+        |of: &dyn Fn(&[Summary]) -> f64| mean_over_seeds(networks.iter().map(|summaries| of(summaries)));
+    let percent = |share: Figure| share.percent(" %", 2);
     let accuracy = mean(&clean);
     let sizes: Vec<f64> = networks[0].iter().map(|summary| summary.threat_model.eps).collect();
     let mut text = format!(

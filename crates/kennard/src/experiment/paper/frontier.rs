@@ -11,10 +11,9 @@ use serde_json::json;
 use super::claim::{Claim, has_not_learnt, over_seeds, too_brief};
 use super::jobs::each_of;
 use super::{Conditions, PaperReport, value};
-use crate::answer::predict;
-use crate::attack::{Apgd, AttackConditions, AttackLoss, AttackedSample, run_attack};
+use crate::attack::{Apgd, AttackLoss, stays_correct};
 use crate::data::Sample;
-use crate::engine::{Engine, EngineOptions, Oracle, Query, Task};
+use crate::engine::{Engine, EngineOptions, Oracle, Task};
 use crate::experiment::Lab;
 use crate::figure::counted;
 use crate::stats::clopper_pearson;
@@ -129,28 +128,17 @@ fn measured(
     let (values, labels) = set.points(count, seed, "test");
     let samples = values.chunks_exact(DIMENSION).zip(labels).enumerate();
     let samples = samples.map(|(index, (input, label))| Ok(Sample { index, input: input.to_vec(), label }));
-    let task = |oracle: Oracle, sample: Sample| -> Task<'_, [bool; 2]> {
+    let task = |oracle: Oracle, sample: Sample| -> Task<'_, (bool, Option<bool>)> {
         let attack = &attack;
-        Box::pin(async move {
-            let Sample { index, input, label } = &sample;
-            let (index, label) = (*index, *label);
-            let clean = oracle.ask(Query::untouched(input.clone())).await.logits;
-            if predict(&clean) != label {
-                return Ok([false; 2]);
-            }
-            let shape = &[DIMENSION];
-            let attacked = AttackedSample::new(input, shape, label, index, &clean);
-            let conditions = AttackConditions::first(threat, 0);
-            let verdict = run_attack(attack, attacked, conditions, 0, oracle.clone()).await?;
-            Ok([true, !verdict.broken])
-        })
+        Box::pin(async move { stays_correct(oracle, &sample, &[DIMENSION], attack, Some(threat)).await })
     };
-    let mut held = [0usize; 2];
-    engine.run(samples, task, stop, |found| {
-        held.iter_mut().zip(found).for_each(|(sum, held)| *sum += usize::from(held));
+    let (mut correct, mut robust) = (0usize, 0usize);
+    engine.run(samples, task, stop, |(right, held)| {
+        correct += usize::from(right);
+        robust += usize::from(held == Some(true));
         Ok(())
     })?;
-    Ok(held.map(|held| held as f64 / count as f64))
+    Ok([correct, robust].map(|held| held as f64 / count as f64))
 }
 
 /// The networks of a set that were trained at a radius, in the order of seeds.
@@ -227,12 +215,7 @@ fn text(found: &[TrainedNetwork], epochs: usize, train: usize) -> String {
         tested(train),
         counted(epochs, "epoch")
     );
-    let percent = |values: Vec<f64>| {
-        let one = |v: f64| format!("{:.1}", 100.0 * v);
-        over_seeds(&values).map_or("–".into(), |figure| {
-            format!("{} [{}, {}]", one(figure.value), one(figure.interval[0]), one(figure.interval[1]))
-        })
-    };
+    let percent = |values: Vec<f64>| over_seeds(&values).map_or("–".into(), |figure| figure.percent("", 1));
     for set in [Set::Gaussian, Set::Separated] {
         for radius in RADII {
             let rows = || of(found, set, radius);

@@ -239,7 +239,7 @@ impl PaperReport {
         }
     }
 
-    /// The same without verdicts, for a reason that is said.
+    /// The report without verdicts on its claims; `why` is said in a warning.
     fn unjudged(mut self, why: &str) -> PaperReport {
         self.claims = self.claims.into_iter().map(|claim| claim.unjudged(why)).collect();
         let warning = Warning::new("shortened", format!("the experiment is {why}; no claim is judged"));
@@ -281,5 +281,5 @@ fn epochs(lab: &dyn Lab) -> usize {
 }
 
 fn value(figures: &impl Serialize) -> Result<serde_json::Value> {
-    serde_json::to_value(figures).map_err(|e| Error::Summary(e.to_string()))
+    Ok(serde_json::to_value(figures)?)
 }

@@ -12,7 +12,7 @@ use kennard_graph::Tensor;
 use kennard_runtime::{Choice, Runtime};
 use serde::Serialize;
 
-use super::claim::{Claim, ClaimVerdict, is_not_accurate, over_seeds, too_brief};
+use super::claim::{Claim, ClaimVerdict, is_not_accurate, mean_over_seeds, too_brief};
 use super::jobs::each_of;
 use super::seeds::SEEDS;
 use super::{Conditions, PaperReport, value};
@@ -165,8 +165,7 @@ fn last_accuracy(of: &PlaneMeasurements) -> [f64; 2] {
 
 /// The mean over seeds of a figure in the `i`-th row of each.
 fn mean_of(rows: &[&[At]], i: usize, of: impl Fn(&PlaneReport) -> f64) -> Figure {
-    let values: Vec<f64> = rows.iter().map(|rows| of(&rows[i].report)).collect();
-    over_seeds(&values).unwrap_or(Figure::new(f64::NAN, [f64::NAN; 2]))
+    mean_over_seeds(rows.iter().map(|rows| of(&rows[i].report)))
 }
 
 /// A figure of the packets under windows of one scale.

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use super::claim::{Claim, over_seeds, worded};
-use crate::Figure;
+use super::claim::{Claim, mean_over_seeds, over_seeds, worded};
 use crate::audit::Followed;
 use crate::experiment::Point;
 use crate::experiment::points::in_a_cell;
@@ -40,10 +39,7 @@ pub fn without_seed(name: &str) -> &str {
 
 /// One network of all seeds: means, with intervals over seeds.
 pub fn mean_of(name: String, seeds: &[&Point]) -> Point {
-    let unknown = Figure::new(f64::NAN, [f64::NAN; 2]);
-    let mean = |of: &dyn Fn(&Point) -> f64| {
-        over_seeds(&seeds.iter().map(|p| of(p)).collect::<Vec<_>>()).unwrap_or(unknown)
-    };
+    let mean = |of: &dyn Fn(&Point) -> f64| mean_over_seeds(seeds.iter().map(|p| of(p)));
     let followed: Vec<&Followed> = seeds.iter().map(|p| &p.followed).collect();
     let cosine = mean(&|p| p.cosine.unwrap_or(f64::NAN)).value;
     Point {

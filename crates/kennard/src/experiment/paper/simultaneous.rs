@@ -63,7 +63,7 @@ struct ReaderAccuracies {
     second: &'static str,
     /// Accuracies of the separate networks: of x, of the second input.
     separate: [f64; 2],
-    /// Those of the joint one.
+    /// Accuracies of the joint network, likewise.
     joint: [f64; 2],
 }
 

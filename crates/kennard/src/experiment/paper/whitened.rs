@@ -20,12 +20,12 @@ use super::{Conditions, PaperReport, epochs, value};
 use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, EngineOptions, Oracle, Task};
 use crate::experiment::whitened::{Attacked, Deviations, Whitened};
-use crate::experiment::{Lab, short};
+use crate::experiment::{Lab, lab, short};
 use crate::figure::Figure;
 use crate::packet::Hidden;
 use crate::probe::labelled;
 use crate::stats::{mean, median};
-use crate::{Error, Result};
+use crate::{Mismatch, Result};
 
 /// How networks are trained.
 const METHODS: [&str; 2] = ["standard", "pgd"];
@@ -76,12 +76,8 @@ pub fn settings() -> String {
 pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     let (mut all, mut too_small) = (Vec::new(), too_brief(epochs(lab)));
     for (run, (name, method, seed)) in lab.runs().iter().zip(networks()) {
-        let directory = on.out.join(&run.name);
-        if !lab.train(run, &directory)? {
-            return Ok(None);
-        }
-        let model = directory.join("last.onnx");
-        let (data, engine) = lab.open(&model)?;
+        let trained = lab::trained(lab, run, &on.out.join(&run.name))?;
+        let Some((model, data, engine)) = trained else { return Ok(None) };
         let audit = lab.audit(&model, &data, &engine)?;
         let (selection, bounds) = (audit.samples, audit.threat.bounds);
         let compared = Compared {
@@ -123,7 +119,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     Ok(Some(report))
 }
 
-/// Both spaces of one network.
+/// Attacks in both spaces of one network.
 fn compare(
     lab: &dyn Lab,
     engine: &Engine,
@@ -134,11 +130,8 @@ fn compare(
     let options = EngineOptions::default();
     let hidden = Hidden::new(engine, &last_features(engine.classifier().head())?, &options)?;
     if hidden.rest() > 0 {
-        return Err(Error::Mismatch(format!(
-            "{} elements go past the tensor {} in skip connections; R6 takes networks without",
-            hidden.rest(),
-            hidden.name()
-        )));
+        let (elements, tensor) = (hidden.rest(), hidden.name().into());
+        return Err(Mismatch::Past { elements, tensor, taker: "R6" }.into());
     }
     let (mut features, mut pixels) = (Deviations::default(), Deviations::default());
     for sample in labelled(engine, data, larger(selection).indices(data.len()))? {
@@ -218,7 +211,7 @@ fn summary(features: Vec<Option<Attacked>>, pixels: Vec<Option<Attacked>>, live:
     }
 }
 
-/// The share of what is so; NaN of nothing.
+/// The share of values of which `is` is true; NaN of none.
 fn share<T>(all: impl Iterator<Item = T>, is: impl Fn(T) -> bool) -> f64 {
     mean(&all.map(|one| f64::from(u8::from(is(one)))).collect::<Vec<_>>())
 }
@@ -236,8 +229,7 @@ fn mean_over(
 }
 
 fn percent(figure: Figure) -> String {
-    let [low, high] = figure.interval.map(|end| 100.0 * end);
-    format!("{:+.1} points [{low:+.1}, {high:+.1}]", 100.0 * figure.value)
+    figure.worded(" points", |share| format!("{:+.1}", 100.0 * share))
 }
 
 fn table(method: &str, networks: &[&Compared]) -> String {

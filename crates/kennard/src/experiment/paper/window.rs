@@ -16,7 +16,7 @@ use serde_json::json;
 use super::claim::{Claim, ClaimVerdict, has_not_learnt, too_brief};
 use super::seeds::{SEEDS, each_seed};
 use super::{Conditions, PaperReport, epochs, value};
-use crate::experiment::{Lab, short};
+use crate::experiment::{Lab, lab, short};
 use crate::smoothing::{AtScale, Smoothing, Votes, curve};
 use crate::stats::{mean, spearman};
 use crate::{Error, Result};
@@ -76,12 +76,8 @@ pub fn settings() -> String {
 pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     let (mut all, mut samples, mut classes) = (Vec::new(), 0, 0);
     for (run, (name, noise, seed)) in lab.runs().iter().zip(networks()) {
-        let directory = on.out.join(&run.name);
-        if !lab.train(run, &directory)? {
-            return Ok(None);
-        }
-        let model = directory.join("last.onnx");
-        let (data, engine) = lab.open(&model)?;
+        let trained = lab::trained(lab, run, &on.out.join(&run.name))?;
+        let Some((model, data, engine)) = trained else { return Ok(None) };
         let audit = lab.audit(&model, &data, &engine)?;
         let smoothing = Smoothing {
             engine: &engine,
@@ -99,7 +95,11 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
         }
         (samples, classes) = (records.len(), engine.classifier().classes());
         if samples < 2 {
-            return Err(Error::Setting("one sample has no mean radius with an interval; take 200".into()));
+            return Err(Error::TooFew {
+                count: samples as u64,
+                what: "samples",
+                purpose: "for a mean radius with an interval; take 200".into(),
+            });
         }
         all.push(Seen { name, noise, seed, curve: curve(&records, &SCALES, &RADII, FAILURE) });
     }

@@ -6,7 +6,7 @@ use crate::packet::vector::{axpy, dot};
 #[derive(Clone)]
 pub(in crate::packet) struct MomentSums {
     pub weight: f64,
-    /// Of misclassified samples alone.
+    /// The weight of misclassified samples alone.
     pub(super) wrong: f64,
     /// Σ w z·z, Σ w z·η, Σ w η·η
     pub(super) zz: f64,

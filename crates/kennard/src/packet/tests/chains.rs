@@ -2,6 +2,22 @@
 
 use super::*;
 use crate::packet::Effort;
+use crate::packet::error::MeasureError;
+use crate::packet::sampler::Sampler;
+
+impl GaussianPacket {
+    /// Chains alone, however well importance sampling does.
+    pub(super) fn measure_chains<O: LogOdds>(
+        &self,
+        effort: &Effort,
+        centre: &[f32],
+        oracle: &mut O,
+    ) -> Result<Packet, MeasureError<O::Error>> {
+        let random = self.stream(0, *b"chains  ");
+        let mut sampler = Sampler { centre, scale: self.scale, label: 0, oracle, random };
+        self.measure_by_chains(effort, &mut sampler, 0, None)
+    }
+}
 
 fn effort(samples: usize) -> Effort {
     Effort { chains: true, ..Effort::exactly(samples) }
@@ -14,7 +30,7 @@ fn chains<F: Fn(&[f32], &mut [f64]) -> f64>(
     oracle: &mut Analytic<F>,
 ) -> Packet {
     let packet = GaussianPacket { scale: 1.0, samples, seed };
-    packet.measure_chains(&effort(samples), centre, 0, 0, oracle).unwrap()
+    packet.measure_chains(&effort(samples), centre, oracle).unwrap()
 }
 
 #[test]

@@ -4,6 +4,8 @@ mod averages;
 
 use super::*;
 use crate::packet::log_loss::log_softplus;
+use crate::packet::moments::Moments;
+use crate::packet::sampler::Sampler;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
@@ -238,6 +240,20 @@ fn check_two_classes(case: &str, u: impl Fn(f64) -> (f64, f64) + Copy, differenc
     assert_close(case, packet.drift.value, truth.drift, 1e-2);
 }
 
+/// The weighted sums of a packet's samples; at least one has weight.
+fn sampled(
+    packet: &GaussianPacket,
+    centre: &[f32],
+    oracle: &mut impl LogOdds<Error = Infallible>,
+) -> Moments {
+    let random = packet.stream(0, *b"gaussian");
+    let mut sampler = Sampler { centre, scale: packet.scale, label: 0, oracle, random };
+    let proposal = sampler.proposal().unwrap();
+    let mut moments = Moments::new(centre.len());
+    sampler.weigh(&proposal, packet.samples, &mut moments, &mut None).unwrap();
+    moments
+}
+
 /// The raw sample product agrees, but its noise is hundreds of times the excess over ½.
 #[test]
 fn the_identities_remove_the_noise_of_the_window() {
@@ -246,7 +262,7 @@ fn the_identities_remove_the_noise_of_the_window() {
     let (mut raw, mut identity) = (Vec::new(), Vec::new());
     for seed in 0..20 {
         let packet = GaussianPacket { scale: 1.0, samples: 1000, seed };
-        let moments = packet.sample(&centre, 0, 0, &mut separable(bend(0.04))).unwrap();
+        let moments = sampled(&packet, &centre, &mut separable(bend(0.04)));
         let spread = moments.whole().spread();
         let sigma_p_squared = spread.gradient - spread.covariance + spread.position / 4.0;
         // The sample variances fall short by 1/ESS.

@@ -67,7 +67,7 @@ fn the_misclassified_share_is_that_of_margins() {
             continue;
         }
         let effort = Effort { modes: false, ..Effort::default() };
-        let chains = packet.measure_chains(&effort, &[0.0; 5], 0, 0, &mut plane).unwrap();
+        let chains = packet.measure_chains(&effort, &[0.0; 5], &mut plane).unwrap();
         assert_agrees("share by chains", chains.spreads.misclassified, truth);
     }
 }

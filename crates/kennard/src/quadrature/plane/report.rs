@@ -18,7 +18,7 @@ pub struct PlaneReport {
     pub seed: u64,
     /// Points that were classified.
     pub samples: u64,
-    /// Of these, those that were classified correctly.
+    /// How many of these were classified correctly.
     pub correct: u64,
     /// `correct / samples`, with its Clopper–Pearson interval.
     #[serde(flatten, with = "paired::accuracy")]
@@ -116,7 +116,7 @@ fn as_mean<S: Serializer>(figure: &Figure, serializer: S) -> std::result::Result
 }
 
 impl CoordinateFigures {
-    /// Of coordinate `i`.
+    /// The figures of coordinate `i`.
     pub(in crate::quadrature) fn of(spreads: &Integral, i: usize) -> CoordinateFigures {
         let figure = |of: fn(&Coordinate) -> f64| spreads.figure(i, of);
         CoordinateFigures {

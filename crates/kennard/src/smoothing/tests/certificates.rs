@@ -155,7 +155,7 @@ fn what_no_draws_can_certify_is_refused() {
         assert!(refusal(Certification { failure, ..good() }).contains("wrong certificate"));
     }
     assert!(refusal(Certification { draws: 0, ..good() }).contains("at least one"));
-    assert!(refusal(Certification { radii: vec![-0.1], ..good() }).contains("no length"));
+    assert!(refusal(Certification { radii: vec![-0.1], ..good() }).contains("it is a length in units"));
     assert!(refusal(Certification { bounds: Some([1.0, 0.0]), ..good() }).contains("no range"));
     // The last of several looks at 1000 draws has the failure 0.0005: 2.428 91 σ, SciPy's norm.ppf(0.0005 ** (1 / 1000)).
     let far = refusal(Certification { radii: vec![0.5, 1.25], ..good() });

@@ -24,7 +24,7 @@ impl CentreDistances {
         Some(self.predicted.packet[place]).filter(|figure| figure.value.is_finite())
     }
 
-    /// The same at the sample alone.
+    /// The predicted distance in one of [`NORMS`], by margin over slope at the sample alone.
     pub fn first_order(&self, norm: Norm) -> Option<f64> {
         let place = NORMS.iter().position(|known| *known == norm)?;
         Some(self.predicted.first_order[place]).filter(|distance| distance.is_finite())

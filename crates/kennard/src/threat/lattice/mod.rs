@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{ThreatModel, beyond_rounding};
 use super::norm::Norm;
-use crate::{Error, Result};
+use crate::error::positive;
+use crate::{Error, Result, SampleError, ThreatError};
 
 pub(crate) use steps::Steps;
 pub(crate) use valid::Valid;
@@ -43,18 +44,13 @@ impl Lattice {
             match met.get_mut(element) {
                 Some(met) if !*met => *met = true,
                 Some(_) => {
-                    return Err(Error::Threat(format!(
-                        "element {element} is named twice: it holds whole numbers, or belongs to one group"
-                    )));
+                    return Err(ThreatError::ElementTwice { element }.into());
                 }
-                None => return Err(Error::Threat(format!("there is no element {element} among {d}"))),
+                None => return Err(ThreatError::NoElement { element, elements: d }.into()),
             }
         }
         if let Some(group) = one_hot.iter().find(|group| group.len() < 2) {
-            return Err(Error::Threat(format!(
-                "a group of {} elements has nothing to choose from: one of them is 1 and the others are 0",
-                group.len()
-            )));
+            return Err(ThreatError::Group { elements: group.len() }.into());
         }
         Ok(Lattice { integer, one_hot, levels: None })
     }
@@ -65,11 +61,7 @@ impl Lattice {
     /// # Errors
     /// When `per_unit` is not positive and finite, or as [`Lattice::new`].
     pub fn of_levels(one_hot: Vec<Vec<usize>>, per_unit: f64, d: usize) -> Result<Lattice> {
-        if !(per_unit > 0.0 && per_unit.is_finite()) {
-            return Err(Error::Threat(format!(
-                "one unit has {per_unit} levels; it must have a positive number of them"
-            )));
-        }
+        positive("the number of levels in one unit", per_unit, "it must be positive and finite")?;
         Ok(Lattice { levels: Some(per_unit), ..Lattice::new(Vec::new(), one_hot, d)? })
     }
 
@@ -122,34 +114,30 @@ impl Lattice {
             Some(name) => format!("`{name}`"),
             None => format!("element {element}"),
         };
-        let refused = |problem: String| Err(Error::Sample { index, problem });
+        let refused = |problem: SampleError| Err(Error::Sample { index, problem });
         let steps = self.steps();
         if let Some(&element) = self.stepped(x.len()).iter().find(|&&element| !steps.hold(x[element])) {
-            let cannot = match self.levels {
-                Some(per_unit) if per_unit != 1.0 => "keep to levels what is at none",
-                _ => "keep whole what is not",
+            let must = match self.levels {
+                Some(per_unit) if per_unit != 1.0 => "the sample must lie on the levels",
+                _ => "the value must be a whole number",
             };
-            return refused(format!(
-                "has {} in {}, which is to hold {steps}: attacks cannot {cannot}; are the data scaled?",
-                x[element],
-                name(element)
-            ));
+            let (name, value, holds) = (name(element), x[element], steps.to_string());
+            return refused(SampleError::OffLevels { element, name, value, holds, must });
         }
         if let Some(group) = self.one_hot.iter().find(|group| !is_one_hot(group, x)) {
             let wrong = group.iter().find(|&&element| x[element] != 0.0 && x[element] != 1.0);
             let found = match wrong {
-                Some(&element) => format!("has {} in {}", x[element], name(element)),
-                None => format!("has {} ones", group.iter().filter(|&&element| x[element] == 1.0).count()),
+                Some(&element) => format!("{} in {}", x[element], name(element)),
+                None => format!("{} ones", group.iter().filter(|&&element| x[element] == 1.0).count()),
             };
+            let elements = group.clone();
             let group: Vec<String> = group.iter().map(|&element| name(element)).collect();
             let group = match group.as_slice() {
                 few @ ([_, _] | [_, _, _]) => few.join(", "),
                 [first, second, .., last] => format!("{first}, {second}, … {last}"),
                 rest => rest.join(", "),
             };
-            return refused(format!(
-                "{found} in the group {group}, of which one is to be 1 and the others 0"
-            ));
+            return refused(SampleError::NotOneHot { elements, group, found });
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ impl Steps {
         Steps { per_unit }
     }
 
-    /// Those of the smaller step.
+    /// The steps of these two that are smaller.
     pub fn finer(self, other: Steps) -> Steps {
         if other.per_unit > self.per_unit { other } else { self }
     }

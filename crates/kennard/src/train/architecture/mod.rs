@@ -11,7 +11,7 @@ use kennard_graph::{Builder, DType, Dim, Graph, Shape, TensorType, normalize};
 
 pub use self::layers::Kept;
 use self::layers::{Layers, Size};
-use crate::{Error, Result};
+use crate::{Error, RequestError, Result};
 
 /// A network by its name and sizes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,9 +75,10 @@ impl FromStr for Architecture {
         let blocks = |depth: usize, rest: usize| -> Result<usize> {
             match depth {
                 depth if depth > rest && (depth - rest).is_multiple_of(6) => Ok(depth),
-                depth => Err(Error::Setting(format!(
-                    "`{text}` cannot have {depth} layers: they must be a multiple of 6 and {rest} more"
-                ))),
+                size => {
+                    let (what, why) = (format!("the depth of `{text}`"), format!(" and {rest} more"));
+                    Err(RequestError::Undividable { what, size, by: 6, why }.into())
+                }
             }
         };
         match name {
@@ -89,11 +90,13 @@ impl FromStr for Architecture {
                 Some(&[depth, width]) if width.is_multiple_of(transformer::HEADS) => {
                     Ok(Architecture::Transformer { depth, width })
                 }
-                Some(&[_, width]) => Err(Error::Setting(format!(
-                    "a vision transformer of width {width} cannot have {} heads; take a multiple of {}",
-                    transformer::HEADS,
-                    transformer::HEADS
-                ))),
+                Some(&[_, size]) => Err(RequestError::Undividable {
+                    what: format!("the width of `{text}`"),
+                    size,
+                    by: transformer::HEADS,
+                    why: ", its number of heads".into(),
+                }
+                .into()),
                 _ => Err(unknown()),
             },
             name => {
@@ -187,12 +190,14 @@ impl Architecture {
             }
             Architecture::Transformer { depth, width } => {
                 self.check(shape, transformer::PATCH)?;
-                if shape[1..].iter().any(|n| !n.is_multiple_of(transformer::PATCH)) {
-                    let patch = transformer::PATCH;
-                    return Err(Error::Setting(format!(
-                        "`{self}` cuts images into {patch}×{patch} patches; images of {}×{} do not divide",
-                        shape[1], shape[2]
-                    )));
+                if let Some(&size) = shape[1..].iter().find(|n| !n.is_multiple_of(transformer::PATCH)) {
+                    return Err(RequestError::Undividable {
+                        what: format!("a side of the images for `{self}`"),
+                        size,
+                        by: transformer::PATCH,
+                        why: ", the side of the patches that they are cut into".into(),
+                    }
+                    .into());
                 }
                 transformer::transformer(&layers, image, *depth, *width, classes)?
             }

@@ -38,7 +38,7 @@ fn basic<'b>(layers: &Layers<'b>, name: &str, x: Var<'b>, channels: usize, strid
     Ok((y + x).apply("Relu"))
 }
 
-/// The same with wide stages, and each block normalising what comes in.
+/// A residual network with wide stages, each block of which normalises what comes in.
 pub fn wide<'b>(
     layers: &Layers<'b>,
     image: Var<'b>,

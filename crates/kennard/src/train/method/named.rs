@@ -64,9 +64,11 @@ impl Method {
         let is_kappa = matches!(method, Method::Ibp { .. } | Method::CrownIbp { .. });
         let off = if is_kappa { 1.0 } else { 0.0 };
         if given.strength == Some(off) {
-            return Err(Error::Setting(format!(
-                "a strength of {off} switches {name} off; the method standard is what is left"
-            )));
+            return Err(Error::OutOfRange {
+                setting: format!("the strength of {name}"),
+                value: off,
+                allowed: "that switches it off, and the method standard is what is left".into(),
+            });
         }
         let is_share = is_kappa || matches!(method, Method::ConjMask { .. });
         let most = if is_share { 1.0 } else { f64::INFINITY };
@@ -76,9 +78,11 @@ impl Method {
             (false, false) => "larger than 0",
         };
         match method.strength() {
-            Some(strength) if !(0.0..=most).contains(&strength) || strength.is_infinite() => Err(
-                Error::Setting(format!("the strength of {name} is {strength}, but must be a number {range}")),
-            ),
+            Some(value) if !(0.0..=most).contains(&value) || value.is_infinite() => Err(Error::OutOfRange {
+                setting: format!("the strength of {name}"),
+                value,
+                allowed: format!("it must be a number {range}"),
+            }),
             _ => Ok(method),
         }
     }

@@ -5,10 +5,11 @@ use kennard_graph::Loss;
 /// Where a run stands while epsilon grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::train) enum TrainingPhase {
-    /// It is 0.
+    /// Epsilon is 0.
     Before,
+    /// Epsilon grows.
     Growing,
-    /// It is what it will be.
+    /// Epsilon is what it will be.
     Grown,
 }
 
@@ -27,7 +28,7 @@ impl Change {
     /// The loss whose gradient with respect to the image is asked for.
     pub fn loss(&self) -> Option<Loss> {
         match self {
-            // Its gradient has the direction of the cross-entropy's, and does not vanish with it.
+            // The gradient of the log-odds has the direction of the cross-entropy's, and does not vanish with it.
             Change::Mask(_) | Change::Ascent(ProjectedSteps { climbs: Climbs::Loss, .. }) => {
                 Some(Loss::LogOdds)
             }

@@ -1,13 +1,12 @@
 //! Against PyTorch in double precision: `references/training.py`, stored in `references/training.npz`.
 
-use std::collections::HashMap;
-use std::io::Read;
 use std::path::Path;
 
 use kennard_graph::{Graph, Objective, Tensor, statistics, trainable, training_step};
 use kennard_runtime::{Choice, Input, Runtime};
 use ndarray::{ArrayD, IxDyn};
 
+use super::npz::{self, Arrays};
 use super::*;
 use crate::train::images::Images;
 use crate::train::step::Layout;
@@ -20,8 +19,6 @@ const CLASSES: usize = 4;
 /// normalisation has no effect).
 const TOLERANCE: f32 = 1e-4;
 
-type Arrays = HashMap<String, Vec<f32>>;
-
 /// None in a package, which has no references.
 fn references() -> Option<Arrays> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../references/training.npz");
@@ -29,22 +26,7 @@ fn references() -> Option<Arrays> {
         println!("skipped: the repository's references are not in the package");
         return None;
     }
-    let mut archive = zip::ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();
-    let mut arrays = Arrays::new();
-    for i in 0..archive.len() {
-        let mut entry = archive.by_index(i).unwrap();
-        let name = entry.name().unwrap().trim_end_matches(".npy").to_string();
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).unwrap();
-        let header = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-        let data = &bytes[header..];
-        let values = match String::from_utf8_lossy(&bytes[..header]).contains("<i8") {
-            true => data.chunks(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f32).collect(),
-            false => data.chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect(),
-        };
-        arrays.insert(name, values);
-    }
-    Some(arrays)
+    Some(npz::read(&path))
 }
 
 /// The architectures that the file is about, with the shapes of their images.

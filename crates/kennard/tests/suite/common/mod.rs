@@ -87,14 +87,20 @@ pub fn in_memory(shape: &[usize], inputs: Vec<f32>, labels: Vec<usize>) -> DataS
 /// A linear classifier of samples of `shape`, with weights like noise.
 pub fn linear(shape: &[usize], classes: usize) -> Graph {
     let d: usize = shape.iter().product();
-    let weights = (0..classes * d).map(|i| ((i * 7919 + 13) % 101) as f32 / 101.0 - 0.5).collect();
-    let weights = ndarray::ArrayD::from_shape_vec(vec![classes, d], weights).unwrap();
+    affine(shape, (0..classes * d).map(|i| ((i * 7919 + 13) % 101) as f32 / 101.0 - 0.5).collect(), None)
+}
+
+/// The classifier `z = W x + b` of samples of `shape`, of the rows of `W` one after the other.
+pub fn affine(shape: &[usize], weights: Vec<f32>, bias: Option<&[f32]>) -> Graph {
+    let d: usize = shape.iter().product();
+    let weights = ndarray::ArrayD::from_shape_vec(vec![weights.len() / d, d], weights).unwrap();
     let builder = Builder::new(&Graph::default()).unwrap();
     let dims: Vec<Dim> = [Dim::BATCH].into_iter().chain(shape.iter().map(|&n| Dim::Known(n))).collect();
     let x = builder.input("x", TensorType::new(DType::F32, dims));
     let flat = x.apply_with("Flatten", &[("axis", 1i64.into())]);
-    let weights = builder.constant(Tensor::from(weights));
-    builder.output("logits", builder.op("Gemm", &[Some(flat), Some(weights)], &[("transB", 1i64.into())]));
+    let mut terms = vec![Some(flat), Some(builder.constant(Tensor::from(weights)))];
+    terms.extend(bias.map(|bias| Some(builder.constant(Tensor::from(ndarray::arr1(bias).into_dyn())))));
+    builder.output("logits", builder.op("Gemm", &terms, &[("transB", 1i64.into())]));
     builder.finish().unwrap()
 }
 

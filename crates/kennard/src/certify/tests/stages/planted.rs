@@ -153,7 +153,7 @@ fn planted_counterexamples_are_never_certified() {
                         lower: centre.iter().map(|x| (x - radius).next_down()).collect(),
                         upper: centre.iter().map(|x| (x + radius).next_up()).collect(),
                     };
-                    // The row is of the first logit less so much of the second that it vanishes there.
+                    // The row is of the first logit less the multiple of the second at which it vanishes there.
                     let mut share = at_centre[0] / at_centre[1];
                     let mut there = at_centre.clone();
                     for _ in 0..4 {

@@ -3,7 +3,7 @@
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
 use crate::stats::mean;
-use crate::{Error, Result};
+use crate::{Error, Mismatch, Result};
 
 /// The share of the mean variance that is added to the variance within the classes, so that pixels that never change do
 /// not count as infinitely sharp.
@@ -37,9 +37,12 @@ impl Plane {
         }
         let present = counts.iter().filter(|count| **count > 0.0).count();
         if present < 3 {
-            return Err(Error::Mismatch(format!(
-                "a plane of Fisher's discriminant takes samples of at least 3 classes; there are {present} among {n}"
-            )));
+            return Err(Error::TooFew {
+                count: present as u64,
+                what: "classes",
+                purpose: "for a plane of Fisher's discriminant; it takes samples of at least 3 classes"
+                    .into(),
+            });
         }
         for (label, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0.0) {
             means.column_mut(label).unscale_mut(count);
@@ -56,8 +59,8 @@ impl Plane {
             column *= (count / n as f64).sqrt();
         }
         // S_w⁻¹ S_b has the eigenvectors S_w⁻¹ M u, M Mᵀ = S_b, with u those of the small Mᵀ S_w⁻¹ M.
-        let none = || Error::Mismatch("all samples are equal within their classes, or nearly".into());
-        let solved = within.cholesky().ok_or_else(none)?.solve(&between);
+        let none = Mismatch::Degenerate("all samples are equal within their classes, or nearly");
+        let solved = within.cholesky().ok_or(none)?.solve(&between);
         let small = SymmetricEigen::new(between.transpose() * &solved);
         let mut order: Vec<usize> = (0..classes).collect();
         order.sort_by(|&a, &b| small.eigenvalues[b].total_cmp(&small.eigenvalues[a]));
@@ -79,9 +82,8 @@ impl Plane {
             let along = coordinates(&w);
             let variance = along.iter().map(|v| v * v).sum::<f64>() / n as f64;
             if !(variance > 0.0 && small.eigenvalues[place] > 1e-9) {
-                return Err(Error::Mismatch(
-                    "the means of the classes lie on a line: there is no plane".into(),
-                ));
+                let why = "the means of the classes lie on a line: there is no plane";
+                return Err(Mismatch::Degenerate(why).into());
             }
             // An eigenvector has no sign of its own: the largest component is positive.
             let largest = w.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or(1.0);
@@ -128,7 +130,7 @@ mod tests {
     use crate::random::stream;
 
     /// Three classes whose means differ in the first two of five coordinates, the noise being equal: the plane is that of
-    /// these two, and the wider of them comes first. The angle of a direction with 300 samples a class is about
+    /// these two, and the wider of them comes first. The angle of a direction with 300 samples per class is about
     /// 1/√900 · noise/spread = 0.02: 0.1 is 5 standard deviations.
     #[test]
     fn the_plane_is_that_of_the_means() {

@@ -58,7 +58,7 @@ pub const FIGURES: [NamedPacketFigure; 6] = [
 ];
 
 impl Packets {
-    /// Of the packets of the points' labels around the points.
+    /// The mean figures of the packets around these points, each of its point's label.
     ///
     /// # Errors
     /// When the model's answers are no numbers, or a packet reaches too far.

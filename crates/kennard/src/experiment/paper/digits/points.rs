@@ -68,10 +68,11 @@ pub fn read(
     let parts = if one {
         let mut all = drawn(tested.len(), train + test);
         if all.len() < train + test {
-            return Err(Error::Setting(format!(
-                "{data} has {} samples; {train} to train on and {test} to measure on are more",
-                tested.len()
-            ))
+            return Err(Error::TooFew {
+                count: tested.len() as u64,
+                what: "samples",
+                purpose: format!("in {data} for {train} to train on and {test} to measure on"),
+            }
             .advise(". Set {samples} lower"));
         }
         let test = all.split_off(train);

@@ -36,11 +36,11 @@ pub struct Regime {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Labels {
-    /// Those of the data.
+    /// The labels of the data.
     True,
-    /// One in five drawn anew.
+    /// One label in five drawn anew.
     Noisy,
-    /// All drawn anew: nothing can be learnt from them.
+    /// All labels drawn anew: nothing can be learnt from them.
     Random,
 }
 

@@ -16,9 +16,9 @@
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use serde::Serialize;
-use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::random::stream;
+use crate::stats::normal_share;
 
 /// One strong feature and nine weak ones.
 pub const DIMENSION: usize = 10;
@@ -86,7 +86,7 @@ fn of_threshold(t: f64, eps: f64) -> [f64; 2] {
         sums[2] += (w * deviation).powi(2);
     }
     let [along, length, square] = sums;
-    [0.0, eps].map(|eps| Normal::standard().cdf((along - eps * length) / square.sqrt()))
+    [0.0, eps].map(|eps| normal_share((along - eps * length) / square.sqrt()))
 }
 
 /// Points of the frontier, from the best clean accuracy to the best robust one.
@@ -109,6 +109,8 @@ pub fn frontier_at(eps: f64, clean: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use statrs::distribution::{ContinuousCDF, Normal};
+
     use super::*;
     use crate::experiment::paper::frontier::EPS;
 

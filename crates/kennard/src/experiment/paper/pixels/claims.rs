@@ -1,14 +1,12 @@
 //! What is claimed, and the tests of it.
 
-use statrs::distribution::{ContinuousCDF, Normal};
-
 use super::correlated::Correlated;
 use super::predictors::FIRST_ORDER;
 use super::{AttackedNetwork, IMAGES, NETWORKS, common_eps, in_words, robust};
 use crate::experiment::paper::claim::{Claim, has_not_learnt};
 use crate::experiment::short;
 use crate::figure::{Figure, counted};
-use crate::stats::{clopper_pearson, rank_correlation};
+use crate::stats::{NORMAL_95, clopper_pearson, normal_share, rank_correlation};
 
 /// That a figure predicts distances better than first order does on the worst network: on every one. It comes out where all are above
 /// zero, and the p-value is the largest of them (an intersection-union test; Berger, *Technometrics* 24:295, 1982); where one is below
@@ -55,8 +53,8 @@ fn unlearnt(networks: &[AttackedNetwork]) -> Option<String> {
 /// The two-sided p-value of a difference of 0, of a bootstrapped figure as if it were normal.
 fn normal_p(figure: &Figure) -> f64 {
     let [low, high] = figure.interval;
-    let error = (high - low) / (2.0 * 1.959_963_984_540_054);
-    if error > 0.0 { 2.0 * Normal::standard().cdf(-(figure.value / error).abs()) } else { 1.0 }
+    let error = (high - low) / (2.0 * NORMAL_95);
+    if error > 0.0 { 2.0 * normal_share(-(figure.value / error).abs()) } else { 1.0 }
 }
 
 /// That packet distance puts networks in the order of their robust accuracy better than the inverse gradient norm does.

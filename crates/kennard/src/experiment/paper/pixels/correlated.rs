@@ -14,7 +14,7 @@ pub struct Correlated {
     pub images: usize,
     /// Spearman's rank correlation with the smallest norm found; interval over images.
     pub rho: Figure,
-    /// The same less that of the other figure, on the same images.
+    /// This correlation less that of the other figure, on the same images.
     pub difference: Figure,
 }
 

@@ -26,7 +26,7 @@ use crate::figure::Figure;
 use crate::probe::labelled;
 use crate::run::model_digest;
 use crate::stats::{self};
-use crate::{Error, Result};
+use crate::{Error, RequestError, Result};
 
 use attacked::{ATTACKS, smallest_norms};
 use claims::{beats_first_order, over_networks};
@@ -63,7 +63,7 @@ struct AttackedNetwork {
 
 pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     if on.models.is_empty() {
-        return Err(Error::Setting("there are no networks to look at".into())
+        return Err(Error::Request(RequestError::Nothing("there are no networks to look at"))
             .advise(". Name their files: {models = FILE}"));
     }
     let mut networks = Vec::new();
@@ -156,10 +156,11 @@ fn measured(
     let with_norm = samples.into_iter().zip(&norms).filter_map(|(sample, norm)| Some((sample, (*norm)?)));
     let (examined, distances): (Vec<Sample>, Vec<f64>) = with_norm.filter(|(_, norm)| *norm > 0.0).unzip();
     if examined.is_empty() {
-        return Err(Error::Setting(format!(
-            "{}: attacks broke no image; take more samples",
-            model.display()
-        )));
+        return Err(Error::TooFew {
+            count: norms.len() as u64,
+            what: "images",
+            purpose: format!("for {}: attacks broke none; take more", model.display()),
+        });
     }
     let scales = Scales { median: median(&distances), dimension: engine.classifier().dimension() };
     let Some(figures) = measure(lab, engine, data, &examined, scales)? else { return Ok(None) };
@@ -169,7 +170,7 @@ fn measured(
 }
 
 impl Scales {
-    /// Those of images with their smallest norms.
+    /// The scales of images, whose smallest norms stand first in the rows.
     fn of(rows: &[(f64, Vec<Option<f64>>)], dimension: usize) -> Scales {
         Scales { median: median(&rows.iter().map(|(norm, _)| *norm).collect::<Vec<_>>()), dimension }
     }
@@ -191,8 +192,7 @@ fn robust(network: &AttackedNetwork, eps: f64) -> f64 {
 }
 
 fn in_words(figure: &Figure) -> String {
-    let [low, high] = figure.interval;
-    format!("{:+.3} [{low:+.3}, {high:+.3}]", figure.value)
+    figure.worded("", |value| format!("{value:+.3}"))
 }
 
 fn table(network: &AttackedNetwork) -> String {

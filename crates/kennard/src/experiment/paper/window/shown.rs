@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{DRAWS, NOISES, RADII, SCALES, SHOWN, Seen, largest_radius, title};
 use crate::Result;
-use crate::experiment::paper::claim::{over_seeds, worded};
+use crate::experiment::paper::claim::{mean_over_seeds, worded};
 use crate::experiment::{NamedFile, short};
 use crate::figure::Figure;
 use crate::picture::{Chart, Curve};
@@ -12,16 +12,11 @@ use crate::smoothing::AtScale;
 
 /// The mean over seeds of a figure of the networks of some noise.
 fn of_noise(all: &[Seen], noise: f64, of: impl Fn(&Seen) -> f64) -> Figure {
-    let values: Vec<f64> = all.iter().filter(|seen| seen.noise == noise).map(of).collect();
-    over_seeds(&values).unwrap_or(Figure::new(f64::NAN, [f64::NAN; 2]))
+    mean_over_seeds(all.iter().filter(|seen| seen.noise == noise).map(of))
 }
 
 /// A line for each noise of training and width of the window.
 pub fn table(all: &[Seen]) -> String {
-    let percent = |share: Figure| {
-        let [low, high] = share.interval.map(|end| 100.0 * end);
-        format!("{:.1} [{low:.1}, {high:.1}]", 100.0 * share.value)
-    };
     let mut text = String::from(
         "| training | s | accuracy, % | certified, % | mean certified radius | all draws agree, % |\n|---|---|---|---|---|---|\n",
     );
@@ -32,8 +27,8 @@ pub fn table(all: &[Seen]) -> String {
                 text,
                 "| {} | {s} | {} | {} | {} | {:.0} |",
                 title(noise),
-                percent(of(|at| at.accuracy.accuracy)),
-                percent(of(|at| at.certified.accuracy)),
+                of(|at| at.accuracy.accuracy).percent("", 1),
+                of(|at| at.certified.accuracy).percent("", 1),
                 worded(&of(|at| at.certified_radius.value)),
                 100.0 * of(|at| at.unanimous as f64 / at.accuracy.tested as f64).value,
             );
@@ -63,10 +58,8 @@ pub fn certificates(all: &[Seen]) -> String {
     for noise in NOISES {
         let cells: String = (0..RADII.len())
             .map(|radius| {
-                let Some(share) = certified(all, noise, radius) else { return " – |".to_string() };
-                let [value, low, high] =
-                    [share.value, share.interval[0], share.interval[1]].map(|v| 100.0 * v);
-                format!(" {value:.1} [{low:.1}, {high:.1}] |")
+                let share = certified(all, noise, radius);
+                format!(" {} |", share.map_or("–".into(), |share| share.percent("", 1)))
             })
             .collect();
         let _ = writeln!(text, "| {} | {} |{cells}", title(noise), shown_at(noise).1);

@@ -84,8 +84,8 @@ impl Error {
         }
     }
 
-    /// Whether an argument is at fault: what was asked for, a model or data that were given. All else is of the
-    /// machine, of files of results, or of this program.
+    /// Whether an argument is at fault: what was asked for, or data that were given, or a model that does not go with
+    /// them. All else is of the machine, of files of models and results, or of this program.
     pub fn is_argument(&self) -> bool {
         match self {
             Error::Advised { error, .. } | Error::OfModel { error, .. } => error.is_argument(),

@@ -2,14 +2,18 @@
 
     python references/fused.py > crates/kennard-graph/tests/fused.json
 
-Each case is a model of one node, in hexadecimal, an input and the float output.
+Each case is a model of one node, in hexadecimal, an input and the float output; the last ones are networks that the quantiser wrote.
 """
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 RNG = np.random.default_rng(0)
 
@@ -62,12 +66,19 @@ def case(
     )
     imports = [helper.make_opsetid(d, v) for d, v in [("", 17), ("com.microsoft", 1), ("ai.onnx.ml", 1)]]
     model = helper.make_model(graph, opset_imports=imports, ir_version=8).SerializeToString()
+    label = f"{op} {attributes}" + (f" of type {kind}" if kind is not None else "")
+    return told(label, model, x, answer(model, result, x))
+
+
+def answer(model: bytes, output: str, x: np.ndarray) -> np.ndarray:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
-    y = session.run([result], {"x": x})[0]
-    label = f"{op} {attributes}" + (f" of type {kind}" if kind is not None else "")
-    return {"name": label, "model": model.hex(), "x": x.flatten().tolist(), "shape": list(x.shape), "y": y.flatten().tolist()}
+    return session.run([output], {"x": x})[0]
+
+
+def told(name: str, model: bytes, x: np.ndarray, y: np.ndarray) -> dict:
+    return {"name": name, "model": model.hex(), "x": x.flatten().tolist(), "shape": list(x.shape), "y": y.flatten().tolist()}
 
 
 def floats(*shape: int) -> np.ndarray:
@@ -196,7 +207,7 @@ def columns(ml: str) -> list[tuple]:
 
 
 def blocks() -> list[dict]:
-    """Products with blocks of 4-bit integers, whole and not, with zero points and without."""
+    """Products with blocks of integers of few bits, whole and not, with zero points and without; of 4 bits first."""
     cases = []
     for columns, zeros in ((32, False), (40, True)):
         count = -(-columns // 16)
@@ -204,8 +215,60 @@ def blocks() -> list[dict]:
         others += [levels(3 * -(-count // 2))] * zeros
         case_of = case("MatMulNBits", "com.microsoft", floats(2, columns), others, K=columns, N=3, bits=4, block_size=16)
         cases.append(case_of)
+    sizes = [(bits, 0, columns) for bits in (2, 8) for columns in (32, 40)]
+    sizes += [(bits, 4, columns) for bits in (4, 8) for columns in (32, 40)]
+    for bits, level, columns in sizes:
+        count = -(-columns // 16)
+        scale = np.float32(2.0**-bits * 0.16)
+        others = [levels(3, count, 2 * bits), scale * (np.float32(1.5) + floats(3 * count))]
+        others += [levels(3 * -(-count * bits // 8))] * (columns == 40)
+        settings = {"K": columns, "N": 3, "bits": bits, "block_size": 16, "accuracy_level": level}
+        cases.append(case("MatMulNBits", "com.microsoft", floats(2, columns), others, **settings))
+    return cases
+
+
+class Calibration(CalibrationDataReader):
+    """Points for a quantiser."""
+
+    def __init__(self) -> None:
+        self.left = [floats(3, 6) for _ in range(8)]
+
+    def get_next(self) -> dict | None:
+        return {"x": self.left.pop()} if self.left else None
+
+
+def written() -> list[dict]:
+    """What ONNX Runtime's quantiser writes of a file whose operator set has no 4-bit integers: the standard's operators in a domain of
+    its own."""
+    cases = []
+    for per_channel in (False, True):
+        constants = {"w": floats(6, 8), "v": floats(8, 4), "b": floats(4)}
+        graph = helper.make_graph(
+            [
+                helper.make_node("MatMul", ["x", "w"], ["h"], "first"),
+                helper.make_node("Tanh", ["h"], ["t"], "tanh"),
+                helper.make_node("Gemm", ["t", "v", "b"], ["y"], "second"),
+            ],
+            "network",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, (3, 6))],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, (3, 4))],
+            [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        with TemporaryDirectory() as folder:
+            place = Path(folder) / "quantised.onnx"
+            quantize_static(
+                model, place, Calibration(), QuantFormat.QDQ, per_channel=per_channel,
+                activation_type=QuantType.QInt8, weight_type=QuantType.QInt4,
+            )  # fmt: skip
+            quantised = onnx.load(place)
+        assert any(node.domain == "com.microsoft" for node in quantised.graph.node)
+        x = floats(3, 6)
+        y = answer(quantised.SerializeToString(), "y", x)
+        name = f"quantize_static {'per channel' if per_channel else 'per tensor'}"
+        cases.append(told(name, quantised.SerializeToString(), x, y))
     return cases
 
 
 if __name__ == "__main__":
-    print(json.dumps(main() + blocks()))
+    print(json.dumps(main() + blocks() + written()))

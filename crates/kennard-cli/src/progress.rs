@@ -71,6 +71,7 @@ impl Display {
     pub fn show(&mut self, progress: Progress) {
         let (what, done, total, message) = match progress {
             Progress::Clean { done, total } => ("clean pass", done, total, String::new()),
+            Progress::Preparing { done, total } => ("preparing bounds", done, total, String::new()),
             Progress::Bounds { done, total, certified } => {
                 ("bounds", done, total, format!("{certified} certified"))
             }
@@ -82,7 +83,8 @@ impl Display {
             Progress::Packets { done, total } => ("packets", done, total, String::new()),
             _ => return,
         };
-        self.0.meter.mark(done, total, what);
+        let steps = if matches!(progress, Progress::Preparing { .. }) { "steps" } else { what };
+        self.0.meter.mark(done, total, steps);
         self.0.show(what.into(), [done, total], message, |message, pace| {
             let parts = [format!("{done} of {total}"), pace, message];
             let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();

@@ -39,6 +39,7 @@
 #![warn(missing_docs)]
 
 mod adapt;
+mod blocks;
 mod bound;
 mod builder;
 mod cut;
@@ -71,6 +72,7 @@ pub use adapt::{
     against, flatten_output, log_odds, log_probabilities, nhwc, normalize, numbers, reshape_input, scale,
     second_of_two, stretch, strip_sigmoid, strip_softmax, temper,
 };
+pub use blocks::operator_of;
 pub use bound::{Hidden, Method, Patch, Region, Sloped, Stages, Window, bound, forward_error, is_affine};
 pub use builder::{Builder, Var};
 pub use cut::{Cut, cut};

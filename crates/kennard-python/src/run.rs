@@ -69,6 +69,7 @@ pub type Heard = (&'static str, u64, u64);
 pub fn tell(progress: Progress, hear: &mut dyn FnMut(Heard)) {
     match progress {
         Progress::Clean { done, total } => hear(("clean pass", done, total)),
+        Progress::Preparing { done, total } => hear(("preparing bounds", done, total)),
         Progress::Bounds { done, total, .. } => hear(("bounds", done, total)),
         Progress::Radii { done, total } => hear(("radii", done, total)),
         Progress::Attacks { done, pending, .. } => hear(("attacks", done, done + pending)),

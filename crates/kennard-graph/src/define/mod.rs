@@ -19,6 +19,7 @@ mod volume;
 
 use std::collections::HashSet;
 
+use crate::blocks::{self, BLOCKS};
 use crate::builder::Call;
 use crate::machine::{MACHINE, is_plain};
 use crate::{Builder, Graph, Node, Result, Var};
@@ -58,12 +59,16 @@ pub fn is_defined(op: &str) -> bool {
 }
 
 fn has_definition(op: &str) -> bool {
-    definition(op).is_some() || find(SEVERAL, op).is_some()
+    definition(op).is_some() || find(SEVERAL, op).is_some() || op == BLOCKS
 }
 
 /// Whether a node can be spelled out: of some operators not all forms can.
 pub(crate) fn can_be_spelled(node: &Node) -> bool {
-    has_definition(&node.op) && (node.op != MACHINE || is_plain(node))
+    match node.op.as_str() {
+        MACHINE => is_plain(node),
+        BLOCKS => blocks::is_known(node),
+        op => has_definition(op),
+    }
 }
 
 fn definition(op: &str) -> Option<Definition> {
@@ -106,6 +111,8 @@ fn spelled(graph: &Graph, chosen: impl Fn(&Node) -> bool, of: impl Fn(&str) -> F
         let call = Call { node, builder: &builder };
         let results = match of(&node.op) {
             _ if !chosen(node) || !can_be_spelled(node) => None,
+            // Its weights may be no constants.
+            _ if node.op == BLOCKS => product(&call),
             (Some(definitions), _) => Some(definitions(&call)?),
             (None, Some(definition)) if one_output(node) => Some(vec![definition(&call)?]),
             _ => None,
@@ -124,4 +131,12 @@ fn spelled(graph: &Graph, chosen: impl Fn(&Node) -> bool, of: impl Fn(&str) -> F
         }
     }
     builder.finish()
+}
+
+/// `A·Wᵀ + b`, A as it is.
+fn product<'b>(c: &Call<'_, 'b>) -> Option<Vec<Var<'b>>> {
+    let weights = blocks::weights(c.node, |i| c.optional(i)?.as_constant())?;
+    let x = c.x(0);
+    let y = x.with("MatMul", c.builder.constant(weights).cast_like(x));
+    Some(vec![c.optional(5).map_or(y, |bias| y + bias)])
 }

@@ -26,6 +26,7 @@ use std::ops::Deref;
 
 pub(crate) use einsum::equation;
 
+use crate::blocks::operator_of;
 use crate::builder::Call;
 use crate::define::{can_be_spelled, define_smoothly};
 use crate::{Builder, Graph, GraphError, Node, Result, Var};
@@ -146,7 +147,7 @@ fn given<'b>(
     path: &Path,
 ) -> Result<BTreeMap<usize, Var<'b>>> {
     let rule = rule(&node.op)
-        .ok_or_else(|| GraphError::NoRule { node: node.label().into(), op: node.op.clone() })?;
+        .ok_or_else(|| GraphError::NoRule { node: node.label().into(), op: operator_of(node) })?;
     let backward = Backward { call: Call { node, builder }, adjoints, path, given: RefCell::default() };
     rule(&backward)?;
     Ok(backward.given.into_inner())

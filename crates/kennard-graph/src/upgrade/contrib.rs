@@ -1,13 +1,12 @@
 //! Operators of ONNX Runtime's own (`com.microsoft`), into which its optimiser fuses those of the standard: apart again.
 
-use ndarray::Array2;
-
-use super::{UpgradeStep, replace};
+use super::{UpgradeStep, replace, types};
 use crate::builder::Call;
-use crate::{Attribute, Builder, DType, Node, Result, Tensor, Var};
+use crate::{Attribute, Builder, DType, Node, Result, Tensor, Var, blocks};
 
 pub(super) const FORMS: &[(&str, UpgradeStep)] = &[
     ("com.microsoft::BiasGelu", |n, b| made(n, b, |c| Ok((c.x(0) + c.x(1)).apply("Gelu")))),
+    ("com.microsoft::DequantizeLinear", |n, b| types::quantized_input(of_standard(n), b)),
     ("com.microsoft::DynamicQuantizeMatMul", |n, b| made(n, b, dynamic_matmul)),
     ("com.microsoft::FastGelu", |n, b| made(n, b, fast_gelu)),
     ("com.microsoft::FusedConv", |n, b| made(n, b, fused_conv)),
@@ -15,7 +14,7 @@ pub(super) const FORMS: &[(&str, UpgradeStep)] = &[
     ("com.microsoft::FusedMatMul", |n, b| made(n, b, fused_matmul)),
     ("com.microsoft::Gelu", |n, b| made(n, b, |c| Ok(c.x(0).apply("Gelu")))),
     ("com.microsoft::MatMulIntegerToFloat", |n, b| made(n, b, matmul_to_float)),
-    ("com.microsoft::MatMulNBits", matmul_of_blocks),
+    (blocks::BLOCKS, matmul_of_blocks),
     ("com.microsoft::QGemm", |n, b| made(n, b, qgemm)),
     ("com.microsoft::QLinearAdd", |n, b| made(n, b, |c| qlinear(c, "Add"))),
     ("com.microsoft::QLinearAveragePool", |n, b| made(n, b, |c| qlinear_pool(c, "AveragePool"))),
@@ -26,6 +25,7 @@ pub(super) const FORMS: &[(&str, UpgradeStep)] = &[
     ("com.microsoft::QLinearSigmoid", |n, b| made(n, b, |c| qlinear_unary(c, "Sigmoid", &[]))),
     ("com.microsoft::QLinearSoftmax", |n, b| made(n, b, qlinear_softmax)),
     ("com.microsoft::QLinearWhere", |n, b| made(n, b, qlinear_where)),
+    ("com.microsoft::QuantizeLinear", |n, b| types::quantized_output(of_standard(n), b)),
     ("com.microsoft::QuickGelu", |n, b| made(n, b, quick_gelu)),
     ("com.microsoft::SkipLayerNormalization", skip_layer_normalization),
 ];
@@ -38,6 +38,12 @@ fn made(
 ) -> Result<Option<Node>> {
     let result = f(&Call { node: &node, builder })?;
     replace(&node, result)
+}
+
+/// The standard's operator of the same name, which means the same: its types and blocks came with operator set 21 only.
+fn of_standard(node: Node) -> Node {
+    let op = node.op.rsplit("::").next().unwrap_or(&node.op).to_string();
+    Node { op, ..node }
 }
 
 /// `act(conv(x, w) + b + z)`
@@ -120,43 +126,18 @@ fn quick_gelu<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     Ok(x * (x * c.node.float("alpha", 1.702)).apply("Sigmoid"))
 }
 
-/// `A·Wᵀ + b`, W of blocks of 4-bit integers. Stays as it is in other forms, and where A is rounded too.
+/// `A·Wᵀ + b`, W of blocks of few bits. Stays as it is in other forms, and where A is rounded too: there its own operator has the
+/// last word.
 fn matmul_of_blocks(node: Node, b: &Builder) -> Result<Option<Node>> {
     let c = Call { node: &node, builder: b };
-    let Some(weights) = weights_of_blocks(&c) else { return Ok(Some(node)) };
+    let weights = match blocks::rounds(&node) {
+        true => None,
+        false => blocks::weights(&node, |i| c.optional(i)?.as_constant()),
+    };
+    let Some(weights) = weights else { return Ok(Some(node)) };
     let x = c.x(0);
     let y = x.with("MatMul", b.constant(weights).cast_like(x));
     replace(&node, c.optional(5).map_or(y, |bias| y + bias))
-}
-
-/// The weights (K, N) of constant blocks: `s·(w − z)` along each row of K, two integers to a byte, the lower half first.
-fn weights_of_blocks(c: &Call) -> Option<Tensor> {
-    let size = |name: &str| usize::try_from(c.node.int(name, 0)).ok().filter(|size| *size > 0);
-    let (rows, columns, block) = (size("N")?, size("K")?, size("block_size")?);
-    // From 4 on, A is rounded to integers.
-    if c.node.int("bits", 4) != 4 || c.node.int("accuracy_level", 0) > 3 || c.optional(4).is_some() {
-        return None;
-    }
-    let constant = |i: usize| c.optional(i)?.as_constant();
-    let (levels, scales) = (constant(1)?.to_ints()?, constant(2)?.to_floats()?);
-    let zeros = match c.optional(3) {
-        Some(zeros) => Some(zeros.as_constant()?.to_ints()?),
-        None => None,
-    };
-    let blocks = columns.div_ceil(block);
-    let (bytes, pairs) = (block.div_ceil(2), blocks.div_ceil(2));
-    let all = rows.checked_mul(blocks)?;
-    let fits = scales.len() == all
-        && levels.len() == all.checked_mul(bytes)?
-        && zeros.as_ref().is_none_or(|zeros| zeros.len() == rows * pairs);
-    let half = |byte: i64, i: usize| ((byte >> (4 * (i % 2))) & 15) as f64;
-    let weight = |(k, n): (usize, usize)| {
-        let (at, within) = (k / block, k % block);
-        let level = half(levels[(n * blocks + at) * bytes + within / 2], within);
-        let zero = zeros.as_ref().map_or(8.0, |zeros| half(zeros[n * pairs + at / 2], at));
-        ((level - zero) * scales[n * blocks + at]) as f32
-    };
-    fits.then(|| Array2::from_shape_fn((columns, rows), weight).into_dyn().into())
 }
 
 /// `LayerNormalization(s)` of the sum `s = x + skip + bias`, which is the fourth output.

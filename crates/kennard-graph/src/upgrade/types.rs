@@ -33,14 +33,14 @@ fn cast_like(mut node: Node, b: &Builder) -> Result<Option<Node>> {
 }
 
 /// Quantised tensors are of 8 or 16 bits (biases: 32-bit integers).
-fn quantized_input(node: Node, b: &Builder) -> Result<Option<Node>> {
+pub(super) fn quantized_input(node: Node, b: &Builder) -> Result<Option<Node>> {
     match (Call { node: &node, builder: b }).x(0).ty() {
         Ok(ty) if ty.dtype.levels().is_none() && ty.dtype != DType::I32 => Err(node.error(QUANTIZED)),
         _ => Ok(Some(node)),
     }
 }
 
-fn quantized_output(mut node: Node, b: &Builder) -> Result<Option<Node>> {
+pub(super) fn quantized_output(mut node: Node, b: &Builder) -> Result<Option<Node>> {
     let zero = (Call { node: &node, builder: b }).optional(2).and_then(|v| Some(v.ty().ok()?.dtype));
     let code = node.int("output_dtype", 0);
     let to = if code == 0 { zero } else { DType::from_code(code) };

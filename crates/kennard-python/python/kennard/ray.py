@@ -26,7 +26,7 @@ __all__ = ["audit"]
 _TICK = 0.5
 # Where a machine is lost, its worker may live on for a while; its successor waits for this many seconds at most.
 _PATIENCE = 300.0
-_PHASES = ("clean pass", "attacks", "packets")
+_PHASES = ("clean pass", "preparing bounds", "bounds", "radii", "attacks", "packets")
 
 # For each shard and each of its phases, what is done, and of how much.
 Heard = dict[int, dict[str, tuple[int, int]]]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::passes::Ledger;
 use super::{Audit, Progress, Record};
-use crate::certify::{BoundMethod, Certifier};
+use crate::certify::{BoundMethod, Certifier, Certifying};
 use crate::{Error, Result};
 
 impl<'a> Audit<'a> {
@@ -44,7 +44,14 @@ impl Audit<'_> {
         let total = places(&Record::is_correct).len() as u64;
         let (mut done, mut certified) =
             (total - open.len() as u64, places(&Record::is_certified).len() as u64);
-        certifier.run(self.samples_at(open)?, stop, |index, bound| {
+        certifier.run(self.samples_at(open)?, stop, |step| {
+            let (index, bound) = match step {
+                Certifying::Preparing { done, total } => {
+                    progress(Progress::Preparing { done, total });
+                    return Ok(());
+                }
+                Certifying::Found(index, bound) => (index, bound),
+            };
             if let Some(record) = records.get_mut(&index) {
                 record.bound = Some(bound);
                 record.pending = self.is_left_to_attack(record);
@@ -75,7 +82,14 @@ impl Audit<'_> {
             let known = open.get(&sample.index).copied().flatten();
             Ok((sample, known))
         });
-        certifier.radii(known, stop, |index, radius| {
+        certifier.radii(known, stop, |step| {
+            let (index, radius) = match step {
+                Certifying::Preparing { done, total } => {
+                    progress(Progress::Preparing { done, total });
+                    return Ok(());
+                }
+                Certifying::Found(index, radius) => (index, radius),
+            };
             if let Some(record) = records.get_mut(&index) {
                 record.radius = Some(radius);
                 keep(record, None)?;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Audit, Outcome};
 use crate::attack::Strongest;
-use crate::certify::{BoundMethod, Certifier};
+use crate::certify::{BoundMethod, Certifier, Certifying};
 
 /// How many samples that withstood all attacks are tried with cheap bounds.
 const TRIED: usize = 8;
@@ -69,8 +69,8 @@ impl Audit<'_> {
         let certifier = certifier.of_valid(self.lattice.as_ref());
         let (tried, mut proved) = (standing.len(), 0);
         let samples = self.samples_at(standing).ok()?;
-        let bounded = certifier.run(samples, stop, |_, bound| {
-            proved += usize::from(bound.is_certified());
+        let bounded = certifier.run(samples, stop, |step| {
+            proved += usize::from(matches!(step, Certifying::Found(_, bound) if bound.is_certified()));
             Ok(())
         });
         bounded.ok()?;

@@ -145,6 +145,13 @@ pub enum Progress<'p> {
         /// How many there are.
         total: u64,
     },
+    /// Bounds are prepared that no sample needed before.
+    Preparing {
+        /// How many steps of that are done.
+        done: u64,
+        /// How many there are.
+        total: u64,
+    },
     /// Samples that bounds are done with.
     Bounds {
         /// How many, of those that are classified correctly.

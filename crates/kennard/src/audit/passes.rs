@@ -222,26 +222,26 @@ fn interrupted(summary: &Summary) -> Warning {
     let (samples, total) = (summary.samples, summary.total);
     let message = match &summary.robust {
         _ if samples < total => {
-            format!("the audit was stopped after it had asked the model about {samples} of {total} samples: no share is known")
+            format!("the run was stopped after it had asked the model about {samples} of {total} samples: no share is known")
         }
         _ if summary.is_whole() => {
-            "the audit was stopped while packets and distances were measured: those that are shown are complete, others \
+            "the run was stopped while packets and distances were measured: those that are shown are complete, others \
              are missing; all other figures are of all samples"
                 .into()
         }
         Some(robust) => {
             let [low, high] = robust.bracket.map(|share| 100.0 * share);
             format!(
-                "the audit was stopped with {} of {total} samples still to be attacked: robust accuracy lies between \
+                "the run was stopped with {} of {total} samples still to be attacked: robust accuracy lies between \
                  {low:.2} and {high:.2} %",
                 robust.pending
             )
         }
         None if summary.minimal.is_empty() => {
-            "the audit was stopped with samples still to be bounded: the number of certified samples is only known to lie within the bracket"
+            "the run was stopped with samples still to be bounded: the number of certified samples is only known to lie within the bracket"
                 .into()
         }
-        None => "the audit was stopped with samples still to be attacked: their distances are not known".into(),
+        None => "the run was stopped with samples still to be attacked: their distances are not known".into(),
     };
     Warning::new("interrupted", message)
 }

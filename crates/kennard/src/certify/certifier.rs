@@ -3,11 +3,13 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use kennard_graph::{Method, bound, forward_error};
+use kennard_graph::forward_error;
 use kennard_runtime::Runtime;
 
 use super::cost::Allowance;
-use super::program::{BoundProgram, Walks, is_single, provable};
+use super::program::{BoundProgram, Ticker};
+use super::programs::{BoundPrograms, BoundTask, Lack};
+use super::provable::{is_single, provable};
 use super::radius::{Grid, RadiusSearch};
 use super::region::{check, shape};
 use super::terms::Terms;
@@ -21,13 +23,20 @@ use crate::{Boxes, Error, Lattice, RequestError, Result, ThreatModel};
 /// Who a worker is, in messages.
 const WORKER: &str = "a worker of the certifier";
 
+/// What becomes known while samples are bounded.
+pub(crate) enum Certifying<R> {
+    /// A method is being prepared that no sample needed before: how much of that is done, and of how much.
+    Preparing { done: u64, total: u64 },
+    /// What was found of the sample at this index.
+    Found(usize, R),
+}
+
 /// Bounds the margins of a classifier over the regions of a threat model.
 pub(crate) struct Certifier<'e> {
     engine: &'e Engine,
     runtime: Runtime,
     terms: Terms<'e>,
-    /// The methods, in the order in which they are tried.
-    programs: Vec<(BoundMethod, BoundProgram)>,
+    programs: BoundPrograms,
     /// Bounds what rounding does in the network itself, where that is known.
     rounding: Option<BoundProgram>,
 }
@@ -73,57 +82,31 @@ impl<'e> Certifier<'e> {
             levels: classifier.levels(),
             classes: classifier.classes(),
         };
-        let rows = terms.margins();
         let runtime = engine.runtime().as_given();
         let allowance = Allowance::of(&model, passes)?;
-        let (mut programs, mut refusals, mut costly) = (Vec::new(), Vec::new(), false);
-        let walks = (last >= BoundMethod::Crown).then(|| {
-            kennard_runtime::on_deep_stack(|| Walks::new(&model, region, rows, allowance, &runtime))
-        });
-        let (walks, refused) = match walks.transpose() {
-            Ok(walks) => (walks, None),
-            Err(error) => (None, Some(error)),
-        };
-        for method in last.up_to() {
-            let forwards = |walk| {
-                BoundProgram::new(bound(&model, walk, region, rows)?, &runtime, engine.plan().micro_batch)
-            };
-            let made = kennard_runtime::on_deep_stack(|| match (method, &walks) {
-                (BoundMethod::Intervals, _) => forwards(Method::Intervals),
-                (BoundMethod::CrownIbp, _) => forwards(Method::CrownOverIntervals),
-                (BoundMethod::Crown, Some(walks)) => Ok(BoundProgram::crown(walks)),
-                (BoundMethod::AlphaCrown, Some(walks)) => BoundProgram::sloped(walks, rows, &runtime),
-                (_, None) => Ok(None),
-            });
-            match made {
-                Ok(Some(program)) if allowance.covers(program.cost) => programs.push((method, program)),
-                // Those that follow cost more.
-                Ok(Some(_)) => {
-                    costly = true;
-                    break;
-                }
-                // It needs more memory than is sensible.
-                Ok(None) => {}
-                Err(error) => refusals.push(error),
+        let task =
+            BoundTask { model, region, rows: terms.margins(), allowance, runtime: runtime.clone(), last };
+        let programs = match BoundPrograms::new(task, engine.plan().micro_batch) {
+            Ok(programs) => programs,
+            Err(Lack::Refused(why)) => return Err(Error::NotCertifiable { why }),
+            Err(Lack::Costly) => {
+                return Err(RequestError::Costly { passes: passes.unwrap_or(u64::MAX) }.into());
             }
-        }
-        refusals.extend(refused);
+            Err(Lack::Pointless) => {
+                return Err(Error::NotCertifiable {
+                    why: "bounds of one sample need tensors of more than 1 GiB".into(),
+                });
+            }
+        };
         // A model of integers is asked about other numbers than those that are bounded.
         let rounding = (terms.levels.is_none() && is_single(classifier)).then(|| {
             kennard_runtime::on_deep_stack(|| {
-                let graph = forward_error(&model, region, rows).ok()??;
+                let graph = forward_error(&programs.task().model, region, terms.margins()).ok()??;
                 BoundProgram::new(graph, &runtime, engine.plan().micro_batch).ok()?
             })
         });
         let rounding = rounding.flatten().filter(|program| allowance.covers(program.cost));
-        match (programs.is_empty(), refusals.into_iter().next()) {
-            (true, Some(error)) => Err(Error::NotCertifiable { why: error.to_string() }),
-            (true, None) if costly => Err(RequestError::Costly { passes: passes.unwrap_or(u64::MAX) }.into()),
-            (true, None) => Err(Error::NotCertifiable {
-                why: "bounds of one sample need tensors of more than 1 GiB".into(),
-            }),
-            _ => Ok(Certifier { engine, runtime, terms, programs, rounding }),
-        }
+        Ok(Certifier { engine, runtime, terms, programs, rounding })
     }
 
     /// The certifier over valid points alone, where not all are: over the smallest region around them.
@@ -131,9 +114,9 @@ impl<'e> Certifier<'e> {
         Certifier { terms: Terms { lattice, ..self.terms }, ..self }
     }
 
-    /// The methods, in the order in which they are tried.
+    /// The methods, in the order in which they are tried; all are prepared for that.
     pub fn methods(&self) -> impl Iterator<Item = BoundMethod> {
-        self.programs.iter().map(|(method, _)| *method)
+        self.programs.methods()
     }
 
     /// Bounds samples, each by one method after another until it is certified, and hands over what was found in no certain
@@ -145,7 +128,7 @@ impl<'e> Certifier<'e> {
         &self,
         samples: impl Iterator<Item = Result<Sample>> + Send,
         stop: &AtomicBool,
-        each: impl FnMut(usize, Bounded) -> Result<()>,
+        each: impl FnMut(Certifying<Bounded>) -> Result<()>,
     ) -> Result<BTreeMap<BoundMethod, Duration>> {
         self.share_out(samples, stop, |samples, worker, desk| self.certify(samples, worker, desk), each)
     }
@@ -159,7 +142,7 @@ impl<'e> Certifier<'e> {
         &self,
         samples: impl Iterator<Item = Result<(Sample, Option<Bounded>)>> + Send,
         stop: &AtomicBool,
-        each: impl FnMut(usize, CertifiedRadius) -> Result<()>,
+        each: impl FnMut(Certifying<CertifiedRadius>) -> Result<()>,
     ) -> Result<BTreeMap<BoundMethod, Duration>> {
         self.share_out(samples, stop, |samples, worker, desk| self.reach(samples, worker, desk), each)
     }
@@ -169,19 +152,19 @@ impl<'e> Certifier<'e> {
         &self,
         samples: impl Iterator<Item = Result<S>> + Send,
         stop: &AtomicBool,
-        work: impl Fn(Vec<S>, &mut BoundWorker, &Desk<(usize, R)>) -> Result<()> + Sync,
-        mut each: impl FnMut(usize, R) -> Result<()>,
+        work: impl Fn(Vec<S>, &mut BoundWorker, &Desk<Certifying<R>>) -> Result<()> + Sync,
+        mut each: impl FnMut(Certifying<R>) -> Result<()>,
     ) -> Result<BTreeMap<BoundMethod, Duration>> {
         let sessions = self.engine.plan().sessions;
         // Few samples are shared out evenly.
         let share = samples.size_hint().1.map_or(usize::MAX, |most| most.div_ceil(sessions));
-        let block = self.programs.first().map_or(1, |(_, program)| program.batch).min(share).max(1);
+        let block = self.programs.batch().min(share).max(1);
         let source = Mutex::new(samples);
         let next = || -> Result<Vec<S>> {
             source.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).by_ref().take(block).collect()
         };
         let times = Mutex::<BTreeMap<BoundMethod, Duration>>::default();
-        let work = |desk: &Desk<(usize, R)>| {
+        let work = |desk: &Desk<Certifying<R>>| {
             let threads = self.runtime.threads(1);
             threads.clone().enter(|| {
                 let mut worker = BoundWorker::new(&self.terms, &self.runtime, threads);
@@ -197,12 +180,7 @@ impl<'e> Certifier<'e> {
                 Ok(())
             })
         };
-        side_by_side(sessions, WORKER, stop, work, |results| {
-            results.try_for_each(|result| {
-                let (index, found) = result?;
-                each(index, found)
-            })
-        })?;
+        side_by_side(sessions, WORKER, stop, work, |results| results.try_for_each(|result| each(result?)))?;
         Ok(times.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 
@@ -212,33 +190,42 @@ impl<'e> Certifier<'e> {
         &self,
         samples: Vec<Sample>,
         worker: &mut BoundWorker,
-        desk: &Desk<(usize, Bounded)>,
+        desk: &Desk<Certifying<Bounded>>,
     ) -> Result<()> {
+        let ticker: &Ticker<'_> = &ticker(desk);
         let mut open: Vec<OpenSample> =
             samples.into_iter().map(|sample| OpenSample::new(sample, &self.terms)).collect();
-        for (place, (method, program)) in self.programs.iter().enumerate() {
-            let next = self.programs.get(place + 1).map(|(next, _)| *next);
+        let mut at = self.programs.first(|_| true, ticker);
+        while let Some((method, program)) = at {
+            let next = self.programs.next(method);
             let (mut waiting, mut left) = (open.into_iter(), Vec::new());
             loop {
                 let mut block: Vec<OpenSample> = waiting.by_ref().take(program.batch).collect();
                 if block.is_empty() {
                     break;
                 }
-                if desk.halted() {
+                if desk.halted() || !worker.bound(method, program, &mut block, ticker)? {
                     return Ok(());
                 }
-                worker.bound(*method, program, &mut block)?;
                 if let Some(rounding) = &self.rounding {
                     worker.judge(rounding, &mut block)?;
                 }
                 for open in block {
                     match next.is_some_and(|next| open.is_open_to(next)) {
                         true => left.push(open),
-                        false => desk.send((open.sample.index, open.bounded())),
+                        false => desk.send(Certifying::Found(open.sample.index, open.bounded())),
                     }
                 }
             }
             open = left;
+            at = match open.is_empty() {
+                true => None,
+                false => self.programs.first(|later| later > method, ticker),
+            };
+        }
+        // No method is left for these, unless one was not prepared to the end.
+        if !desk.halted() {
+            open.iter().for_each(|open| desk.send(Certifying::Found(open.sample.index, open.bounded())));
         }
         Ok(())
     }
@@ -248,14 +235,28 @@ impl<'e> Certifier<'e> {
         &self,
         samples: Vec<(Sample, Option<Bounded>)>,
         worker: &mut BoundWorker,
-        desk: &Desk<(usize, CertifiedRadius)>,
+        desk: &Desk<Certifying<CertifiedRadius>>,
     ) -> Result<()> {
+        let ticker: &Ticker<'_> = &ticker(desk);
         let threat = self.terms.threat;
         let grid = Grid::of(&threat, self.engine.classifier().dimension());
         let search = |(sample, known)| (sample, RadiusSearch::new(grid, threat.eps, known));
         let mut searches: Vec<(Sample, RadiusSearch)> = samples.into_iter().map(search).collect();
-        for (method, program) in self.programs.iter().filter(|(method, _)| method.is_bisected()) {
+        let mut last: Option<BoundMethod> = None;
+        loop {
             searches.iter_mut().for_each(|(_, search)| search.begin());
+            if searches.iter().all(|(_, search)| search.next().is_none()) {
+                break;
+            }
+            let wanted = |method: BoundMethod| method.is_bisected() && last.is_none_or(|last| method > last);
+            let Some((method, program)) = self.programs.first(wanted, ticker) else {
+                // None is left, unless one was not prepared to the end.
+                match desk.halted() {
+                    true => return Ok(()),
+                    false => break,
+                }
+            };
+            last = Some(method);
             loop {
                 let mut open: Vec<_> = searches
                     .iter_mut()
@@ -272,14 +273,26 @@ impl<'e> Certifier<'e> {
                         OpenSample::within(Sample::clone(sample), &self.terms, grid.radius(*rank))
                     };
                     let mut block: Vec<OpenSample> = part.iter().map(within).collect();
-                    worker.bound(*method, program, &mut block)?;
+                    if !worker.bound(method, program, &mut block, ticker)? {
+                        return Ok(());
+                    }
                     for ((_, search, rank), open) in part.iter_mut().zip(&block) {
-                        search.take(grid, *rank, *method, open.bounded().is_certified());
+                        search.take(grid, *rank, method, open.bounded().is_certified());
                     }
                 }
             }
         }
-        searches.into_iter().for_each(|(sample, search)| desk.send((sample.index, search.found())));
+        for (sample, search) in searches {
+            desk.send(Certifying::Found(sample.index, search.found()));
+        }
         Ok(())
+    }
+}
+
+/// Tells how far preparations are; they go on until the work is to end.
+fn ticker<R: Send>(desk: &Desk<Certifying<R>>) -> impl Fn(u64, u64) -> bool + Sync {
+    move |done, total| {
+        desk.send(Certifying::Preparing { done, total });
+        !desk.halted()
     }
 }

@@ -2,7 +2,7 @@ use kennard_graph::{Graph, Patch, Stages, Window};
 use kennard_runtime::{Runtime, Session, Threads};
 
 use super::parted::{Parted, batched, run};
-use super::program::{largest, one_way};
+use super::program::{Ticker, largest, one_way};
 use crate::Result;
 
 /// The most elements of a tensor of rows that go back together: 1 MiB, which caches hold.
@@ -69,13 +69,29 @@ pub(super) fn known<'a>(region: &Where<'a>, hidden: &'a HiddenBounds) -> Vec<&'a
 impl Walker {
     /// For this many samples at once.
     pub fn new(stages: &Stages, batch: usize, runtime: &Runtime, threads: &Threads) -> Result<Walker> {
-        let stage = |(i, tensor): (usize, &kennard_graph::Hidden)| -> Result<HiddenStage> {
-            let way = if tensor.loose { Some(Way::new(stages, i, batch, runtime, threads)?) } else { None };
-            let intervals = runtime.compile_as_given(&stages.intervals(i)?.with_batch(batch), threads)?;
-            Ok(HiddenStage { intervals, way, elements: tensor.elements, signs: tensor.signs })
-        };
-        let stages = stages.hidden().iter().enumerate().map(stage).collect::<Result<_>>()?;
+        let all = 0..stages.hidden().len();
+        let stages =
+            all.map(|i| HiddenStage::new(stages, i, batch, runtime, threads)).collect::<Result<_>>()?;
         Ok(Walker { stages, batch })
+    }
+
+    /// The same; none where `ticker` does not go on.
+    pub fn unless_stopped(
+        stages: &Stages,
+        batch: usize,
+        runtime: &Runtime,
+        threads: &Threads,
+        ticker: &Ticker<'_>,
+    ) -> Result<Option<Walker>> {
+        let all = stages.hidden().len();
+        let mut made = Vec::with_capacity(all);
+        for i in 0..all {
+            if !ticker(i as u64, all as u64) {
+                return Ok(None);
+            }
+            made.push(HiddenStage::new(stages, i, batch, runtime, threads)?);
+        }
+        Ok(Some(Walker { stages: made, batch }))
     }
 
     /// The bounds of samples whose regions are given, no more than the batch.
@@ -115,6 +131,21 @@ impl Walker {
             }
         }
         Ok(hidden)
+    }
+}
+
+impl HiddenStage {
+    fn new(
+        stages: &Stages,
+        i: usize,
+        batch: usize,
+        runtime: &Runtime,
+        threads: &Threads,
+    ) -> Result<HiddenStage> {
+        let tensor = &stages.hidden()[i];
+        let way = if tensor.loose { Some(Way::new(stages, i, batch, runtime, threads)?) } else { None };
+        let intervals = runtime.compile_as_given(&stages.intervals(i)?.with_batch(batch), threads)?;
+        Ok(HiddenStage { intervals, way, elements: tensor.elements, signs: tensor.signs })
     }
 }
 

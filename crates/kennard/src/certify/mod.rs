@@ -21,6 +21,8 @@ mod hidden;
 mod method;
 mod parted;
 mod program;
+mod programs;
+mod provable;
 mod radius;
 mod region;
 mod terms;
@@ -28,7 +30,7 @@ mod worker;
 
 pub use ascent::Ascent;
 pub use bounded::Bounded;
-pub(crate) use certifier::Certifier;
+pub(crate) use certifier::{Certifier, Certifying};
 pub use crown::Crown;
 pub use method::BoundMethod;
 pub use radius::CertifiedRadius;

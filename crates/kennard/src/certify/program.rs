@@ -1,13 +1,13 @@
-//! The graph that proofs are about, and those that bound it.
+//! The graphs that bound a model.
 
 use std::sync::Arc;
 
-use kennard_graph::{DType, Graph, Region, Shape, Sloped, Stages, Types, gradient, infer};
+use kennard_graph::{Graph, Region, Shape, Sloped, Stages, gradient, infer};
 use kennard_runtime::Runtime;
 
 use super::ascent::Ascent;
 use super::cost::{Allowance, cost, varying};
-use crate::{Classifier, Error, Mismatch, Result};
+use crate::Result;
 
 /// The largest tensor of a bound graph has at most this many elements for one sample: 1 GiB.
 const LARGEST: usize = 1 << 28;
@@ -17,6 +17,9 @@ const TOGETHER: usize = 1 << 22;
 const WALKED: usize = 8;
 /// The same where slopes are chosen: beyond, a batch that is not full would waste more than one saves.
 const SLOPED: usize = 1 << 15;
+
+/// Hears how much of a preparation is done, and of how much, and says whether to go on.
+pub(super) type Ticker<'t> = dyn Fn(u64, u64) -> bool + Sync + 't;
 
 /// What a method runs, and how many samples at once.
 pub(super) struct BoundProgram {
@@ -66,18 +69,21 @@ pub(super) struct Walks {
 }
 
 impl Walks {
-    /// For this many rows of a specification.
+    /// For this many rows of a specification. Where `ticker` does not go on, they are of no use.
     pub fn new(
         model: &Graph,
         region: Region,
         rows: usize,
         allowance: Allowance,
         runtime: &Runtime,
+        ticker: &Ticker<'_>,
     ) -> Result<Walks> {
         let stages = Stages::new(model, region)?;
-        let cost = hidden(&stages, allowance)?;
+        // Hidden tensors are gone through twice.
+        let all = stages.hidden().len() as u64;
+        let cost = hidden(&stages, allowance, &|done, _| ticker(done, 2 * all))?;
         let batch = match cost.filter(|&cost| allowance.covers(cost)) {
-            Some(_) => together(&stages, rows, runtime)?,
+            Some(_) => together(&stages, rows, runtime, &|done, _| ticker(all + done, 2 * all))?,
             None => 1,
         };
         Ok(Walks { stages: Arc::new(stages), batch, cost })
@@ -117,12 +123,20 @@ impl BoundProgram {
 }
 
 /// How many samples are bounded together: what is said of one must not depend on its place in the batch.
-pub(super) fn together(stages: &Stages, rows: usize, runtime: &Runtime) -> Result<usize> {
+pub(super) fn together(
+    stages: &Stages,
+    rows: usize,
+    runtime: &Runtime,
+    ticker: &Ticker<'_>,
+) -> Result<usize> {
     let last = stages.last(rows)?.with_batch(1);
     if runtime.rounds_by_place(&last)? {
         return Ok(1);
     }
     for (i, tensor) in stages.hidden().iter().enumerate() {
+        if !ticker(i as u64, stages.hidden().len() as u64) {
+            break;
+        }
         if runtime.rounds_by_place(&stages.intervals(i)?.with_batch(1))?
             || (tensor.loose && runtime.rounds_by_place(&one_way(stages, i)?)?)
         {
@@ -132,10 +146,10 @@ pub(super) fn together(stages: &Stages, rows: usize, runtime: &Runtime) -> Resul
     Ok((TOGETHER / largest(&last)?).clamp(1, WALKED))
 }
 
-fn hidden(stages: &Stages, allowance: Allowance) -> Result<Option<u64>> {
+fn hidden(stages: &Stages, allowance: Allowance, ticker: &Ticker<'_>) -> Result<Option<u64>> {
     let mut total = 0u64;
     for (i, tensor) in stages.hidden().iter().enumerate() {
-        if !allowance.covers(total) {
+        if !allowance.covers(total) || !ticker(i as u64, stages.hidden().len() as u64) {
             break;
         }
         total = total.saturating_add(cost(&stages.intervals(i)?.with_batch(1))?);
@@ -165,122 +179,4 @@ pub(super) fn largest(graph: &Graph) -> Result<usize> {
     let tensors = varying(graph).flat_map(|node| &node.outputs).filter_map(|name| types.get(name));
     let volume = |shape: &Shape| shape.volume().map_or(usize::MAX, |(n, _)| n);
     Ok(tensors.map(|ty| volume(&ty.shape)).max().unwrap_or(1).max(1))
-}
-
-/// The graph from pixels to logits that proofs are about: the model as it was given, nothing simplified.
-pub(super) fn provable(classifier: &Classifier) -> Result<Graph> {
-    let refused = |why: &str| Err(Error::NotCertifiable { why: why.into() });
-    if classifier.module().is_some() {
-        return Err(Error::Mismatch(Mismatch::no_graph("to bound")).advise(" ({engine = export})"));
-    }
-    if classifier.front().is_some() {
-        return refused("it takes inputs of another precision than float32; export it with a float32 input");
-    }
-    if classifier.levels().is_some() && classifier.preprocessing().normalize.is_some() {
-        return refused(
-            "it takes integers of samples that are normalised; export it with the normalisation inside",
-        );
-    }
-    if let Some(node) = classifier.untouched().nodes.iter().find(|node| node.draws()) {
-        return refused(&format!(
-            "its node `{}` ({}) draws random numbers, so that it has no one answer",
-            node.label(),
-            node.op
-        ));
-    }
-    let exact = |value: f64| f64::from(value as f32).to_bits() == value.to_bits();
-    for (name, tensor) in &classifier.untouched().constants {
-        let double = tensor.dtype() == DType::F64;
-        if double && tensor.to_floats().is_some_and(|values| !values.into_iter().all(exact)) {
-            return refused(&format!(
-                "its weight `{name}` is in double precision, and would be rounded; export it in float32"
-            ));
-        }
-    }
-    match classifier.graph() {
-        // A closing softmax changes no order of classes in real arithmetic, and is left out; what returns probabilities otherwise is bounded as it is.
-        Some(graph) => Ok(graph.clone()),
-        None => refused("it has no graph"),
-    }
-}
-
-/// Whether the model as it is given computes in single precision throughout, and by operators that are bounded as they are: what proofs
-/// are about has all floats in single precision, the operators of tables spelled out, sums of constants folded, and no closing softmax
-/// or sigmoid, which single precision rounds to 1.
-pub(super) fn is_single(classifier: &Classifier) -> bool {
-    let given = classifier.untouched();
-    let Ok(types) = infer(given) else { return false };
-    if !classifier.returns_logits() || sums_constants(given, &types) {
-        return false;
-    }
-    let other = |dtype: DType| dtype.is_float() && dtype != DType::F32;
-    let made = given.nodes.iter().flat_map(|node| &node.outputs).filter_map(|name| types.get(name));
-    let mut all = made.map(|ty| ty.dtype).chain(given.constants.values().map(|constant| constant.dtype()));
-    !given.bfloat16 && !all.any(other) && !given.nodes.iter().any(|node| node.op.contains("::"))
-}
-
-/// Operators that move elements, or whose results are rounded once, as folding rounds them.
-const ROUNDED_ONCE: &[&str] = &[
-    "Abs",
-    "Add",
-    "Cast",
-    "CastLike",
-    "Ceil",
-    "Clip",
-    "Concat",
-    "Constant",
-    "ConstantOfShape",
-    "DepthToSpace",
-    "DequantizeLinear",
-    "Div",
-    "Equal",
-    "Expand",
-    "EyeLike",
-    "Flatten",
-    "Floor",
-    "Gather",
-    "Greater",
-    "GreaterOrEqual",
-    "Identity",
-    "Less",
-    "LessOrEqual",
-    "Max",
-    "Min",
-    "Mul",
-    "Neg",
-    "Pad",
-    "Relu",
-    "Reshape",
-    "Round",
-    "Shape",
-    "Sign",
-    "Size",
-    "Slice",
-    "SpaceToDepth",
-    "Split",
-    "Sqrt",
-    "Squeeze",
-    "Sub",
-    "Tile",
-    "Transpose",
-    "Trilu",
-    "Unsqueeze",
-    "Where",
-];
-
-/// Whether floats that depend on constants alone are sums or functions of them, which a runtime computes in its own order and way.
-fn sums_constants(graph: &Graph, types: &Types) -> bool {
-    let mut graph = graph.clone();
-    graph.prune();
-    let dtype = |name: &String| match graph.constants.get(name) {
-        Some(constant) => Some(constant.dtype()),
-        None => types.get(name).map(|ty| ty.dtype),
-    };
-    let is_float = |name: &String| dtype(name).is_none_or(DType::is_float);
-    let inputs = graph.inputs.iter().map(|input| input.name.as_str());
-    let reached = graph.reached(inputs, |node| !node.asks_extents());
-    graph.nodes.iter().filter(|node| !node.reads(&reached)).any(|node| {
-        let mut all = node.inputs.iter().chain(&node.outputs).filter(|name| !name.is_empty());
-        !ROUNDED_ONCE.contains(&node.op.as_str()) && all.any(is_float)
-    })
 }

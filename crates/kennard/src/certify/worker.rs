@@ -12,7 +12,7 @@ use super::crown::Last;
 use super::hidden::{HiddenBounds, Walker, Where};
 use super::method::BoundMethod;
 use super::parted::{batched, run};
-use super::program::{BoundProgram, Walk};
+use super::program::{BoundProgram, Ticker, Walk};
 use super::region::Region;
 use super::terms::Terms;
 use crate::Result;
@@ -103,13 +103,15 @@ impl<'c> BoundWorker<'c> {
         }
     }
 
-    /// Bounds samples by a method, at most as many as its graph takes at a time.
+    /// Bounds samples by a method, at most as many as its graph takes at a time. Returns whether it did: not where `ticker`
+    /// does not go on while its sessions are made.
     pub fn bound(
         &mut self,
         method: BoundMethod,
         program: &BoundProgram,
         block: &mut [OpenSample],
-    ) -> Result<()> {
+        ticker: &Ticker<'_>,
+    ) -> Result<bool> {
         let start = Instant::now();
         if !self.loaded.contains_key(&method) {
             // Nothing is rewritten: a bound is as sound as the arithmetic that it was made for.
@@ -120,7 +122,10 @@ impl<'c> BoundWorker<'c> {
                 Walk::Stages(stages) => {
                     let (batch, runtime, threads) = (program.batch, self.runtime, &self.threads);
                     if self.walker.is_none() {
-                        self.walker = Some(Walker::new(stages, batch, runtime, threads)?);
+                        self.walker = Walker::unless_stopped(stages, batch, runtime, threads, ticker)?;
+                    }
+                    if self.walker.is_none() {
+                        return Ok(false);
                     }
                     let ascent = (method == BoundMethod::AlphaCrown).then(Ascent::default);
                     LoadedMethod::Last(Last::new(
@@ -136,7 +141,7 @@ impl<'c> BoundWorker<'c> {
         }
         self.run(method, program, block)?;
         *self.times.entry(method).or_default() += start.elapsed();
-        Ok(())
+        Ok(true)
     }
 
     /// Whether samples that are certified are so in single precision: whether all of their margins are larger than what this graph says

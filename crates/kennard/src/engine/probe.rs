@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use kennard_graph::{Loss, Trees, undifferentiable};
+use kennard_graph::{Loss, Trees, operator_of, undifferentiable};
 
 use super::evaluator::{Evaluator, Query, Row};
 use super::plan::Engine;
@@ -66,8 +66,11 @@ impl Engine {
         });
         let error = tried.err()?;
         let lacking = self.classifier.graph().map(undifferentiable).unwrap_or_default();
-        let nodes: Vec<String> =
-            lacking.iter().take(3).map(|node| format!("`{}` ({})", node.label(), node.op)).collect();
+        let nodes: Vec<String> = lacking
+            .iter()
+            .take(3)
+            .map(|node| format!("`{}` ({})", node.label(), operator_of(node)))
+            .collect();
         let others = if lacking.len() > 3 { " and others" } else { "" };
         Some(match nodes.as_slice() {
             [] => format!("the model's gradient cannot be computed: {error}"),

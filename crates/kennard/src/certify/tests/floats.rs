@@ -1,6 +1,6 @@
 //! What is proved of single precision.
 
-use kennard_graph::Var;
+use kennard_graph::{Attribute, Var};
 
 use super::*;
 use crate::classifier::tests::machines::linear;
@@ -70,4 +70,23 @@ fn summed<'b>(z: Var<'b>) -> Var<'b> {
 /// A machine of two classes: `s = x + ½`.
 fn machine() -> Engine {
     engine_of(&linear(&[1.0, 0.0], 0.5, false), &[1])
+}
+
+/// A product that rounds its input to integers has a gradient, that of real numbers, of which a proof would not be one.
+#[test]
+fn nothing_is_proved_of_what_rounds_to_integers() {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(32)]));
+    let levels = builder.constant(Tensor::full(&[2, 1, 32], 130.0, DType::U8));
+    let scales = builder.constant(Tensor::full(&[2], 0.5, DType::F32));
+    let settings = [("K", 32i64), ("N", 2), ("bits", 8), ("block_size", 32), ("accuracy_level", 4)];
+    let settings = settings.map(|(name, value)| (name, Attribute::Int(value)));
+    let y = builder.op("com.microsoft::MatMulNBits", &[Some(x), Some(levels), Some(scales)], &settings);
+    builder.output("y", y);
+    let engine = engine_of(&builder.finish().unwrap(), &[32]);
+    assert!(engine.gradient_error().is_none(), "{:?}", engine.gradient_error());
+    assert!(engine.warnings().iter().any(|warning| warning.code == "untouched-model"));
+    let threat = ThreatModel::within(Norm::Linf, 0.01, [0.0, 1.0]).unwrap();
+    let refusal = Certifier::new(&engine, threat, None, BoundMethod::TIGHTEST, None).err().unwrap();
+    assert!(refusal.to_string().contains("8 bits, accuracy level 4"), "{refusal}");
 }

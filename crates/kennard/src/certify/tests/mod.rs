@@ -1,6 +1,7 @@
 //! Certificates of linear classifiers, whose smallest margin over a region is known.
 
 mod floats;
+mod late;
 mod stages;
 
 use std::collections::BTreeMap;
@@ -62,8 +63,10 @@ fn found(engine: &Engine, data: &DataSet, threat: ThreatModel) -> BTreeMap<usize
     let certifier = Certifier::new(engine, threat, None, BoundMethod::TIGHTEST, None).unwrap();
     let samples = data.select(Selection::All).unwrap().map(|sample| Ok(sample?));
     let mut found = BTreeMap::new();
-    let each = |index, bounded| {
-        found.insert(index, bounded);
+    let each = |step| {
+        if let Certifying::Found(index, bounded) = step {
+            found.insert(index, bounded);
+        }
         Ok(())
     };
     certifier.run(samples, &AtomicBool::new(false), each).unwrap();
@@ -160,8 +163,10 @@ fn radii_of_linear_classifiers_are_distances() {
                 let known = known.get(&sample.index).copied();
                 Ok((sample, known))
             });
-            let each = |index, radius: CertifiedRadius| {
-                found.insert(index, radius);
+            let each = |step| {
+                if let Certifying::Found(index, radius) = step {
+                    found.insert(index, radius);
+                }
                 Ok(())
             };
             certifier.radii(all, &AtomicBool::new(false), each).unwrap();
@@ -247,7 +252,8 @@ fn boxes_of_their_own_are_bounded() {
     let boxes = Boxes::new(lower.clone(), upper.clone(), D).unwrap();
     let threat = boxes.threat(&data).unwrap();
     let certifier = Certifier::new(&engine, threat, Some(&boxes), BoundMethod::TIGHTEST, None).unwrap();
-    let each = |index: usize, bounded: Bounded| {
+    let each = |step: Certifying<Bounded>| {
+        let Certifying::Found(index, bounded) = step else { return Ok(()) };
         let (w, label) = (weights(), index % K);
         let margin = |other: usize| {
             let term = |i: usize| {
